@@ -1,0 +1,1 @@
+"""A classifier: features, model and classes, applied to one block at a time."""

@@ -1,0 +1,31 @@
+"""The command line: one module per command group; each parses, calls the library, prints.
+
+Heavy libraries are imported inside the commands, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from ecc_px.cli import info
+from ecc_px.errors import EccPxError
+
+app = typer.Typer(
+    name="ecc-px",
+    help="From a brain on a disk and an ilastik classifier to cells in a table, without anybody sitting there.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command("info")(info.info)
+
+
+def main() -> None:
+    """Run the command line; an error that the user can mend is one sentence and exit code 1."""
+    try:
+        app()
+    except EccPxError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(1)

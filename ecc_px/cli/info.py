@@ -1,0 +1,28 @@
+"""`ecc-px info`: what a project or an image is, and where each fact came from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+
+def info(
+    path: Annotated[Path, typer.Argument(help="An ilastik project (.ilp) or an image.", show_default=False)],
+) -> None:
+    """Show what an ilastik project or an image is."""
+    console = Console()
+    if path.suffix == ".ilp":
+        describe_project(path, console)
+    else:
+        describe_volume(path, console)
+
+
+def describe_project(path: Path, console: Console) -> None:
+    """Classes, features, lanes, forest, the ilastik version that wrote it, and what is missing."""
+
+
+def describe_volume(path: Path, console: Console) -> None:
+    """Shape, axes, dtype, voxel size, chunks, and where each came from."""

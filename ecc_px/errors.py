@@ -1,0 +1,57 @@
+"""Everything that can go wrong in a way that the person at the keyboard can mend.
+
+Every message is one sentence for that person: what happened, where, what to do. The command line prints it
+without a traceback; anything that is not an `EccPxError` is a bug of ours and is shown as one.
+"""
+
+
+class EccPxError(Exception):
+    """Root of the errors that a user can act on."""
+
+
+class InvalidSetting(EccPxError):
+    """An option's value makes no sense, alone or together with another."""
+
+
+class UnreadableVolume(EccPxError):
+    """A file is no image that we can read, or is damaged."""
+
+
+class IncompleteVolume(UnreadableVolume):
+    """A part of an image is missing: a plane, the end of a file, a chunk."""
+
+
+class VolumeTooThin(EccPxError):
+    """A volume has fewer voxels along an axis than a filter needs."""
+
+
+class GridMismatch(EccPxError):
+    """Two volumes that must lie on the same grid do not."""
+
+
+class UnknownVoxelSize(EccPxError):
+    """Micrometres are asked for and nobody said how large a voxel is."""
+
+
+class UnreadableProject(EccPxError):
+    """A file is no ilastik project, or is damaged."""
+
+
+class UnsupportedProject(UnreadableProject):
+    """An ilastik project of a kind that we can't apply."""
+
+
+class UntrainedProject(UnreadableProject):
+    """An ilastik project without a stored forest."""
+
+
+class ClassifierMismatch(EccPxError):
+    """A classifier does not fit the volume that it is to be applied to."""
+
+
+class OutputExists(EccPxError):
+    """An output is already there and nobody said to overwrite it."""
+
+
+class OutputFailed(EccPxError):
+    """An output could not be written: disk full, no permission, format can't hold it."""

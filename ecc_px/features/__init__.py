@@ -1,0 +1,1 @@
+"""The catalogues of features, and FeatureSet: which filters, in which order, with which halo."""

@@ -1,0 +1,1 @@
+"""ilastik projects: the only room that knows how an .ilp looks inside."""

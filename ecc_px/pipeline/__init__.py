@@ -1,0 +1,1 @@
+"""One brain: predict, find cells; and what is written beside the results."""

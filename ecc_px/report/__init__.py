@@ -1,0 +1,1 @@
+"""Pictures of a brain and its cells."""

@@ -1,0 +1,1 @@
+"""Images on disk: one module per format, one contract; blocks."""

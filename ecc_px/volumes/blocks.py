@@ -1,0 +1,56 @@
+"""Cutting a volume into blocks, each with the border that filters need around it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+
+Shape = tuple[int, int, int]
+"""Voxels along (z, y, x)."""
+
+Region = tuple[slice, slice, slice]
+"""A box of a volume: one slice with explicit start and stop along each of (z, y, x)."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """One piece of a volume: the `core` it owns and the `outer` region read for it (both zyx slices)."""
+
+    core: Region
+    outer: Region
+
+    @property
+    def core_in_outer(self) -> Region:
+        """The core's place in an array that holds the outer region."""
+        z, y, x = (
+            slice(c.start - o.start, c.stop - o.start) for c, o in zip(self.core, self.outer, strict=True)
+        )
+        return z, y, x
+
+
+def blocks_of(shape: Shape, core: Shape, halo: Shape = (0, 0, 0)) -> Iterator[Block]:
+    """Cut a volume into disjoint cores, each padded by `halo` and clipped at the volume's border."""
+    grid = [range(0, n, step) for n, step in zip(shape, core, strict=True)]
+    for corner in product(*grid):
+        yield block_at(corner, shape, core, halo)
+
+
+def block_at(corner: tuple[int, ...], shape: Shape, core: Shape, halo: Shape) -> Block:
+    """The block whose core begins at `corner`."""
+    inner = tuple(slice(a, min(a + c, n)) for a, c, n in zip(corner, core, shape, strict=True))
+    outer = tuple(
+        slice(max(0, s.start - h), min(n, s.stop + h)) for s, h, n in zip(inner, halo, shape, strict=True)
+    )
+    return Block(core=(inner[0], inner[1], inner[2]), outer=(outer[0], outer[1], outer[2]))
+
+
+def whole(shape: Shape) -> Region:
+    """The region that is all of a volume."""
+    return slice(0, shape[0]), slice(0, shape[1]), slice(0, shape[2])
+
+
+def shape_of(region: Region) -> Shape:
+    """Voxels along each axis of a region."""
+    z, y, x = (s.stop - s.start for s in region)
+    return z, y, x

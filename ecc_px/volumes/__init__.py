@@ -1,1 +1,7 @@
 """Images on disk: one module per format, one contract; blocks."""
+
+from ecc_px.volumes.formats import create_volume, open_volume
+from ecc_px.volumes.volume import Layout, Volume, VoxelUm
+from ecc_px.volumes.writer import VolumeWriter
+
+__all__ = ["Layout", "Volume", "VolumeWriter", "VoxelUm", "create_volume", "open_volume"]

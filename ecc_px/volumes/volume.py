@@ -1,8 +1,8 @@
 """The contract that every image format keeps: a volume is read by region, never whole.
 
 On disk an image may have any of the axes t, z, y, x, c in any order. Whoever reads it through this contract
-sees `frames` × `channels` × (z, y, x), in that order, whatever the file says; `axes` remembers the file's order so
-that an output can be written in it.
+sees `frames` × `channels` × (z, y, x), in that order, whatever the file says; `axes` remembers the file's order
+so that an output can be written in it.
 """
 
 from __future__ import annotations
@@ -54,12 +54,16 @@ class Layout:
     origins: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if len(set(self.axes)) != len(self.axes) or set(self.axes) - set("tzyxc") or not {"y", "x"} <= set(self.axes):
+        if (
+            len(set(self.axes)) != len(self.axes)
+            or set(self.axes) - set("tzyxc")
+            or not {"y", "x"} <= set(self.axes)
+        ):
             raise InvalidSetting(f"axes {self.axes!r}: each of t, z, y, x, c at most once, y and x always.")
         if len(self.axes) != len(self.stored_shape):
             raise InvalidSetting(
-                f"axes {self.axes!r} name {len(self.axes)} dimensions, the image has {len(self.stored_shape)} "
-                f"{self.stored_shape}: pass --axes with one letter for each."
+                f"axes {self.axes!r} name {len(self.axes)} dimensions, the image has "
+                f"{len(self.stored_shape)} {self.stored_shape}: pass --axes with one letter for each."
             )
 
     def extent(self, axis: str) -> int:
@@ -152,7 +156,7 @@ class Volume(ABC):
 
     @abstractmethod
     def _read_stored(self, index: tuple[slice, ...]) -> npt.NDArray[Any]:
-        """The piece at `index` (one slice per stored axis), in the file's own axis order, native byte order."""
+        """The piece at `index` (one slice per stored axis), in the file's axis order, native byte order."""
 
     def close(self) -> None:
         """Let go of the file."""

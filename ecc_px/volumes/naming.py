@@ -1,0 +1,43 @@
+"""What a volume is called: the file's name without its extension, and the path inside a container."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf")
+TIFF_SUFFIXES = (".tif", ".tiff", ".btf", ".tf8", ".tf2")
+NIFTI_SUFFIXES = (".nii", ".nii.gz")
+ZARR_SUFFIXES = (".zarr",)
+
+_COMPOUND_PREFIX = ".ome"
+"""brain.ome.tif and brain.ome.zarr carry it before their extension."""
+
+
+def suffix_of(path: Path) -> str:
+    """The extension that decides the format, in lower case: ``.nii.gz`` counts as one; '' where unknown."""
+    name = path.name.lower()
+    known = (*HDF5_SUFFIXES, *TIFF_SUFFIXES, *NIFTI_SUFFIXES, *ZARR_SUFFIXES)
+    return next((suffix for suffix in known if name.endswith(suffix)), "")
+
+
+def volume_name(path: Path) -> str:
+    """The stem of every output made from a volume.
+
+    >>> [volume_name(Path(p)) for p in ("a/brain.nii.gz", "brain.ome.tif", "brain3.ome.zarr", "brain.v2/")]
+    ['brain', 'brain', 'brain3', 'brain.v2']
+    """
+    stem = path.name[: len(path.name) - len(suffix_of(path))]
+    return stem.removesuffix(_COMPOUND_PREFIX) if stem != path.name else stem
+
+
+def split_inner_path(path: Path) -> tuple[Path, str | None]:
+    """Separate a container from the path inside it: ``brain.h5/volume/data`` → ``brain.h5``, ``volume/data``.
+
+    The container is the innermost existing HDF5 file or Zarr folder among the path's parents.
+    """
+    if path.exists() and suffix_of(path):
+        return path, None
+    for parent in path.parents:
+        if suffix_of(parent) in (*HDF5_SUFFIXES, *ZARR_SUFFIXES) and parent.exists():
+            return parent, path.relative_to(parent).as_posix()
+    return path, None

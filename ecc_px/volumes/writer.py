@@ -1,0 +1,99 @@
+"""The contract that every output format keeps: written by region, appearing whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+from abc import ABC, abstractmethod
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy.typing as npt
+
+from ecc_px.volumes.blocks import Region, shape_of
+from ecc_px.volumes.partial import PartialOutput, write_errors_named
+from ecc_px.volumes.volume import Layout
+
+
+class VolumeWriter(ABC):
+    """An image being written. Use it as a context manager: it appears when the block ends without an error.
+
+    A format needs `_begin`, `_write_stored`, `_finish` and `_abandon`, and writes to the temporary path only.
+
+    Parameters
+    ----------
+    path : Path
+    layout : Layout
+        In the axis order that the format stores.
+    overwrite : bool
+    """
+
+    ordered = False
+    """Whether regions must come as whole (y, x) planes with z ascending."""
+
+    def __init__(self, path: Path, layout: Layout, *, overwrite: bool = False) -> None:
+        self.path = path
+        self.layout = layout
+        self._output = PartialOutput(path, overwrite=overwrite)
+
+    def write(self, region: Region, array: npt.NDArray[Any], *, frame: int = 0) -> None:
+        """Write all channels of a region of one frame. May be called from several threads at once.
+
+        Parameters
+        ----------
+        region : (z, y, x) slices
+        array : (c, z, y, x) of the layout's dtype
+        frame : int
+        """
+        expected = (self.layout.channels, *shape_of(region))
+        if array.shape != expected or array.dtype != self.layout.dtype:
+            given = f"{array.shape} {array.dtype}"
+            raise ValueError(f"{self.path}: the region takes {expected} {self.layout.dtype}, not {given}")
+        index = self.layout.stored_index(region, frame, slice(0, self.layout.channels))
+        with write_errors_named(self.path):
+            self._write_stored(index, self.layout.to_stored(array))
+
+    @abstractmethod
+    def _begin(self) -> None:
+        """Make the temporary output."""
+
+    @abstractmethod
+    def _write_stored(self, index: tuple[slice, ...], stored: npt.NDArray[Any]) -> None:
+        """Write a piece that is in the layout's axis order to `index` (one slice for each stored axis)."""
+
+    @abstractmethod
+    def _finish(self) -> None:
+        """Complete the temporary output and let go of it."""
+
+    @abstractmethod
+    def _abandon(self) -> None:
+        """Let go of the temporary output, whatever state it is in."""
+
+    def __enter__(self) -> Self:
+        try:
+            with write_errors_named(self.path):
+                self._begin()
+        except BaseException:
+            self._discard()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self._discard()
+            return
+        try:
+            with write_errors_named(self.path):
+                self._finish()
+                self._output.commit()
+        except BaseException:
+            self._discard()
+            raise
+
+    def _discard(self) -> None:
+        # The error that brought us here is the one to tell; one while letting go of the ruins is not.
+        with contextlib.suppress(Exception):
+            self._abandon()
+        self._output.discard()

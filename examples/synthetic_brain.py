@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,16 +25,20 @@ from functools import lru_cache, partial
 from itertools import product
 from pathlib import Path
 
-import h5py
 import numpy as np
 from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
+
+from ecc_px.volumes import Layout, create_volume
+from ecc_px.volumes.blocks import Region, Shape
+from ecc_px.volumes.naming import volume_name
 
 TILE = 64
 CELLS, FIBRES, NOISE, TEXTURE = range(4)
 """What a random stream draws."""
 
 Index = tuple[int, int, int]
+"""A tile's place in the grid of tiles, z y x."""
 TRUTH_COLUMNS = ["z_um", "y_um", "x_um", "volume_um3", "brightness", "touching"]
 
 
@@ -43,7 +46,7 @@ TRUTH_COLUMNS = ["z_um", "y_um", "x_um", "volume_um3", "brightness", "touching"]
 class Brain:
     """What a synthetic brain is made of. Lengths in µm, intensities in counts, all vectors z, y, x."""
 
-    shape: Index = (192, 256, 256)
+    shape: Shape = (192, 256, 256)
     seed: int = 7
     voxel_um: tuple[float, float, float] = (6.5, 6.5, 6.5)
     cells_per_mm3: float = 2000.0
@@ -234,7 +237,7 @@ class Painter:
             near = ((blobs.centres > corner - reach) & (blobs.centres < far + reach)).all(axis=1)
             stamp(canvas, corner, voxel_um, blobs[near])
         inner = tuple(slice(m, m + TILE) for m in margin)
-        light = gaussian_filter(canvas, sigma, truncate=4, mode="constant")[inner]
+        light = np.asarray(gaussian_filter(canvas, sigma, truncate=4, mode="constant"))[inner]
         light = light + self.background(
             *((f + np.arange(TILE) + 0.5) * v for f, v in zip(first, voxel_um, strict=True))
         )
@@ -242,7 +245,7 @@ class Painter:
         counts = rng.poisson(light / brain.counts_per_photon) * np.float32(brain.counts_per_photon)
         counts += rng.standard_normal(counts.shape, np.float32) * np.float32(brain.read_noise)
         raw = np.clip(np.rint(counts + brain.camera_offset), 0, 65535).astype(np.uint16)
-        return raw[tuple(slice(0, n) for n in np.minimum(TILE, brain.shape - first))]
+        return raw[tuple(slice(0, n - f) for n, f in zip(brain.shape, first, strict=True))]
 
     def truth(self, tile: Index) -> list[list[float]]:
         """Rows of the truth table (`TRUTH_COLUMNS`) for the cells that a tile owns."""
@@ -266,8 +269,10 @@ def rows_of_tiles(brain: Brain, threads: int) -> Iterator[list[tuple[Index, np.n
             yield list(zip(row, pool.map(painter.tile, row), map(painter.truth, row), strict=True))
 
 
-def place_of(tile: Index, raw: np.ndarray) -> tuple[slice, ...]:
-    return tuple(slice(i * TILE, i * TILE + n) for i, n in zip(tile, raw.shape, strict=True))
+def place_of(tile: Index, raw: np.ndarray) -> Region:
+    """The region of the volume that a tile fills."""
+    z, y, x = (slice(i * TILE, i * TILE + n) for i, n in zip(tile, raw.shape, strict=True))
+    return z, y, x
 
 
 def draw(brain: Brain, threads: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -282,35 +287,26 @@ def draw(brain: Brain, threads: int = 1) -> tuple[np.ndarray, np.ndarray]:
 
 
 def write(brain: Brain, path: Path, threads: int = os.cpu_count() or 1) -> Path:
-    """Write a brain of any size to HDF5, and beside it the truth table, whose path is returned."""
-    truth_path = path.with_name(f"{path.stem}_truth.csv")
+    """Write a brain of any size and, beside it, its truth table, whose path is returned."""
+    truth_path = path.with_name(f"{volume_name(path)}_truth.csv")
+    layout = Layout("zyx", brain.shape, np.dtype(np.uint16), brain.voxel_um)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with h5py.File(path, "w") as file, truth_path.open("w", newline="") as table:
-        chunks = tuple(min(TILE, n) for n in brain.shape)
-        dataset = file.create_dataset("data", brain.shape, np.uint16, chunks=chunks)
-        dataset.attrs["element_size_um"] = brain.voxel_um
-        dataset.attrs["axistags"] = axistags(brain)
+    with (
+        create_volume(path, layout, compression="none", dataset="data", overwrite=True) as volume,
+        truth_path.open("w", newline="") as table,
+    ):
         rows = csv.writer(table)
         rows.writerow(TRUTH_COLUMNS)
         for row in rows_of_tiles(brain, threads):
             for tile, voxels, cells in row:
-                dataset[place_of(tile, voxels)] = voxels
+                volume.write(place_of(tile, voxels), voxels[None])
                 rows.writerows([f"{value:.6g}" for value in cell] for cell in cells)
     return truth_path
 
 
-def axistags(brain: Brain) -> str:
-    """The JSON by which ilastik knows the axes of an HDF5 dataset."""
-    axes = [
-        {"key": key, "typeFlags": 2, "resolution": size, "description": ""}
-        for key, size in zip("zyx", brain.voxel_um, strict=True)
-    ]
-    return json.dumps({"axes": axes})
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description="Make a synthetic cleared brain with known cells.")
-    parser.add_argument("--out", type=Path, required=True, help="HDF5 file to write")
+    parser.add_argument("--out", type=Path, required=True, help="image to write, e.g. brain.h5")
     parser.add_argument("--shape", type=int, nargs=3, default=Brain.shape, metavar=("Z", "Y", "X"))
     parser.add_argument("--voxel-um", type=float, nargs=3, default=Brain.voxel_um, metavar=("Z", "Y", "X"))
     parser.add_argument("--seed", type=int, default=Brain.seed)

@@ -1,14 +1,14 @@
 """The generator keeps the promises that demos and measurements rest on."""
 
-import json
 from dataclasses import replace
 from itertools import product
 
-import h5py
 import numpy as np
 import pandas as pd
 import pytest
 from synthetic_brain import TILE, TRUTH_COLUMNS, Brain, Painter, draw, place_of, write
+
+from ecc_px.volumes import open_volume
 
 BRAIN = Brain(shape=(80, 96, 130), seed=3, cells_per_mm3=4000)
 
@@ -60,14 +60,11 @@ def test_no_two_cells_share_a_place_but_some_touch(drawn):
     assert 0.05 < touching.mean() < 0.7
 
 
-def test_file_says_what_ilastik_and_we_need_to_know(tmp_path, drawn):
+def test_file_on_disk_is_the_same_brain_with_its_voxel_size(tmp_path, drawn):
     truth_path = write(BRAIN, tmp_path / "brain.h5", threads=2)
-    with h5py.File(tmp_path / "brain.h5") as file:
-        data = file["data"]
-        np.testing.assert_array_equal(data[...], drawn[0])
-        assert data.chunks == (64, 64, 64)
-        np.testing.assert_array_equal(data.attrs["element_size_um"], BRAIN.voxel_um)
-        assert [axis["key"] for axis in json.loads(data.attrs["axistags"])["axes"]] == ["z", "y", "x"]
+    with open_volume(tmp_path / "brain.h5") as volume:
+        np.testing.assert_array_equal(volume.read()[0], drawn[0])
+        assert (volume.axes, volume.voxel_um) == ("zyx", BRAIN.voxel_um)
     assert truth_path == tmp_path / "brain_truth.csv"
     table = pd.read_csv(truth_path)
     assert list(table) == TRUTH_COLUMNS

@@ -237,7 +237,7 @@ class Painter:
             near = ((blobs.centres > corner - reach) & (blobs.centres < far + reach)).all(axis=1)
             stamp(canvas, corner, voxel_um, blobs[near])
         inner = tuple(slice(m, m + TILE) for m in margin)
-        light = np.asarray(gaussian_filter(canvas, sigma, truncate=4, mode="constant"))[inner]
+        light = gaussian_filter(canvas, sigma, truncate=4, mode="constant")[inner]
         light = light + self.background(
             *((f + np.arange(TILE) + 0.5) * v for f, v in zip(first, voxel_um, strict=True))
         )
@@ -253,8 +253,8 @@ class Painter:
         own = self.cells(tile)
         if not len(own.brightness):
             return []
-        beside, _ = cKDTree(near.centres).query(own.centres, k=2)
-        touching = beside[:, 1] < 2.4 * self.brain.cell_radius
+        to_nearest = np.asarray(cKDTree(near.centres).query(own.centres, k=[2])[0])[:, 0]
+        touching = to_nearest < 2.4 * self.brain.cell_radius
         volume = 4 / 3 * np.pi * own.axes.prod(axis=1)
         return np.column_stack([own.centres, volume, own.brightness, touching]).tolist()
 

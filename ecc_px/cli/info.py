@@ -15,13 +15,11 @@ def info(
     """Show what an ilastik project or an image is."""
     console = Console()
     if path.suffix == ".ilp":
+        from ecc_px.cli.info_project import describe_project
+
         describe_project(path, console)
     else:
         describe_volume(path, console)
-
-
-def describe_project(path: Path, console: Console) -> None:
-    """Classes, features, lanes, forest, the ilastik version that wrote it, and what is missing."""
 
 
 def describe_volume(path: Path, console: Console) -> None:

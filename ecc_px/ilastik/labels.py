@@ -1,7 +1,7 @@
 """The labels that a person drew in ilastik, on the grid of their lane's image.
 
-A project keeps a lane's labels as sparse blocks. In which order their axes are depends on the version of ilastik
-that saved them; whoever reads them here sees (t, z, y, x), whatever the file says.
+A project keeps a lane's labels as sparse blocks, whose axis order depends on the ilastik that saved them;
+whoever reads them here sees (t, z, y, x), whatever the file says.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def _read_block(group: Group, name: str, candidates: Sequence[str]) -> LabelBloc
         axes = axes_of(group, str(tags))
     else:
         axes = next((axes for axes in candidates if len(axes) == array.ndim), "")
-    if len(axes) != array.ndim or not {"y", "x"} <= set(axes):
+    if len(axes) != array.ndim:
         raise group.damaged(
             f"{name!r} has {array.ndim} axes, and nothing says which ({axes or 'no axistags'})"
         )

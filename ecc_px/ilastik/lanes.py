@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Literal
 
+from ecc_px.errors import UnreadableVolume
 from ecc_px.ilastik.hdf5 import Group
+from ecc_px.volumes.axistags import axes_from_axistags
 
 PathKind = Literal["relative", "absolute", "internal", "stack", "url", "none"]
 
@@ -113,18 +114,22 @@ def _mask_path(lane: Group, roles: tuple[str, ...]) -> str | None:
 def _read_axes(raw: Group) -> str | None:
     if "axistags" in raw:
         return axes_of(raw, raw.text("axistags"))
-    return raw.text("axisorder") if "axisorder" in raw else None
+    return _checked(raw, raw.text("axisorder")) if "axisorder" in raw else None
 
 
 def axes_of(group: Group, axistags: str) -> str:
     """Axis letters in order from vigra's axistags JSON."""
     try:
-        keys = [axis["key"] for axis in json.loads(axistags)["axes"]]
-    except (ValueError, KeyError, TypeError) as error:
-        raise group.damaged("its axistags are no valid axistags") from error
-    if len(set(keys)) != len(keys) or not set(keys) <= set("tzyxc"):
-        raise group.damaged(f"its axistags name the axes {keys}")
-    return "".join(keys)
+        axes, _ = axes_from_axistags(axistags)
+    except UnreadableVolume as error:
+        raise group.damaged("the axistags are no axistags") from error
+    return _checked(group, axes)
+
+
+def _checked(group: Group, axes: str) -> str:
+    if len(set(axes)) != len(axes) or not {"y", "x"} <= set(axes) <= set("tzyxc"):
+        raise group.damaged(f"the axes {axes!r} are no image axes")
+    return axes
 
 
 def _path_kind(raw: Group, path: str) -> PathKind:

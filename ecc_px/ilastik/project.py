@@ -87,6 +87,11 @@ class ExportSettings:
     input_range: tuple[float, float] | None = None
     export_range: tuple[float, float] | None = None
 
+    @property
+    def changes_probabilities(self) -> bool:
+        """Whether ilastik's own export would be anything but float32 probabilities in the image's axes."""
+        return self.dtype not in (None, "float32") or self.axes is not None or self.export_range is not None
+
 
 @dataclass(frozen=True)
 class Project:

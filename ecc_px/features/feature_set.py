@@ -1,0 +1,266 @@
+"""A set of features: which filters at which scales, in which order, with which halo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ecc_px.errors import InvalidSetting, VolumeTooThin
+from ecc_px.features.ilastik import (
+    EIGENVALUE_FILTERS,
+    FILTER_NAMES,
+    Flavour,
+    derivative_scale,
+    least_extent,
+    presmoothing_taps,
+    structure_tensor_scales,
+)
+from ecc_px.filters.borders import grow
+from ecc_px.filters.derivatives import RADIUS, Channels, filter_derivatives
+from ecc_px.filters.separable import smooth
+from ecc_px.filters.structure_tensor import REACH as STRUCTURE_TENSOR_REACH
+from ecc_px.filters.structure_tensor import structure_tensor_eigenvalues
+from ecc_px.volumes.blocks import Block, Region, Shape, shape_of, whole
+
+STRUCTURE_TENSOR = "StructureTensorEigenvalues"
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One filter at one scale (voxels); `in_2d` works plane by plane, None does so where the volume is one plane."""
+
+    filter: str
+    scale: float
+    in_2d: bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.filter not in FILTER_NAMES:
+            raise InvalidSetting(
+                f"There is no feature {self.filter!r}; choose from {', '.join(FILTER_NAMES)}."
+            )
+        if not 0 < self.scale < float("inf"):
+            raise InvalidSetting(
+                f"{self.filter}: the scale must be a positive number of voxels, not {self.scale}."
+            )
+
+    def is_2d(self, flat: bool) -> bool:
+        return flat or bool(self.in_2d)
+
+    def eigenvalues(self, flat: bool) -> int:
+        """Features per image channel."""
+        if self.filter not in EIGENVALUE_FILTERS:
+            return 1
+        return 2 if self.is_2d(flat) else 3
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """Features in the order of a classifier's columns.
+
+    The columns follow the order of `features`; within one, the image's channels; within one, the eigenvalues,
+    largest first. `flat` says that the volume has a single z plane: then everything is 2-D.
+    """
+
+    features: tuple[Feature, ...]
+    flavour: Flavour = "ilastik"
+
+    @classmethod
+    def from_selection(
+        cls,
+        filters: Sequence[str],
+        scales: Sequence[float],
+        selected: npt.NDArray[np.bool_],
+        in_2d: Sequence[bool] | None = None,
+        flavour: Flavour = "ilastik",
+    ) -> FeatureSet:
+        """A project's selection matrix, (filters, scales): filter by filter, scale by scale."""
+        by_scale: Sequence[bool | None] = list(in_2d) if in_2d else [None] * len(scales)
+        return cls(
+            tuple(
+                Feature(name, float(scale), by_scale[j])
+                for i, name in enumerate(filters)
+                for j, scale in enumerate(scales)
+                if selected[i, j]
+            ),
+            flavour,
+        )
+
+    def count(self, image_channels: int = 1, *, flat: bool = False) -> int:
+        """Columns for an image of so many channels."""
+        return image_channels * sum(feature.eigenvalues(flat) for feature in self.features)
+
+    def names(self, image_channels: int = 1, *, flat: bool = False) -> list[str]:
+        """Columns' names as ilastik writes them, e.g. "Hessian of Gaussian Eigenvalues (σ=1.6) [0]"."""
+        names = []
+        for feature in self.features:
+            name = f"{FILTER_NAMES[feature.filter]} (σ={feature.scale})"
+            if feature.is_2d(flat):
+                name += " in 2D"
+            columns = image_channels * feature.eigenvalues(flat)
+            names += [name] if columns == 1 else [f"{name} [{k}]" for k in range(columns)]
+        return names
+
+    def halo(self, *, flat: bool = False) -> Shape:
+        """Voxels around a block (z, y, x) that its features depend on."""
+        steps = [step for step in self._steps if step.features]
+        across = max((step.reach for step in steps if not step.is_2d(flat)), default=0)
+        within = max((step.reach for step in steps), default=0)
+        return across, within, within
+
+    def check_extent(self, shape: Shape) -> None:
+        """Refuse a volume that is thinner than ilastik allows, by name of the axis and the scale."""
+        flat = shape[0] == 1
+        for feature in self.features:
+            need = least_extent(feature.scale)
+            for axis, extent in zip("zyx", shape, strict=True):
+                if extent < need and not (axis == "z" and feature.is_2d(flat)):
+                    raise VolumeTooThin(
+                        f"The volume has {extent} voxels along {axis}, but "
+                        f"{FILTER_NAMES[feature.filter]} at scale {feature.scale:g} needs {need}: "
+                        "use a larger piece of the volume, or a classifier without this scale."
+                    )
+
+    def compute(
+        self,
+        image: npt.NDArray[Any],
+        block: Block | None = None,
+        shape: Shape | None = None,
+        out: npt.NDArray[np.float32] | None = None,
+    ) -> npt.NDArray[np.float32]:
+        """Features of one block of a volume, or of an image that is all there.
+
+        Parameters
+        ----------
+        image : (c, z, y, x), any real dtype
+            The voxels `block.outer`, which must reach `halo` beyond the core wherever the volume does.
+        block : Block, optional
+            Default: the image is the whole volume.
+        shape : (z, y, x), optional
+            Of the whole volume.
+        out : (columns, z, y, x) float32, optional
+            To be filled and returned.
+
+        Returns
+        -------
+        (columns, z, y, x) float32, the voxels `block.core`. Voxels beyond the volume's border are mirrored. A
+        block's features are bit for bit those of the whole volume.
+        """
+        extent: Shape = image.shape[1:] if shape is None else shape  # type: ignore[assignment]
+        source, output = (whole(extent), whole(extent)) if block is None else (block.outer, block.core)
+        flat = extent[0] == 1
+        if out is None:
+            out = np.empty((self.count(len(image), flat=flat), *shape_of(output)), np.float32)
+        for channel, channel_image in enumerate(np.ascontiguousarray(image, dtype=np.float32)):
+            for step in self._steps:
+                step.compute(
+                    channel_image, source, output, extent, self._places(channel, len(image), flat), out
+                )
+        return out
+
+    @cached_property
+    def _steps(self) -> tuple[_ScaleStep, ...]:
+        scales = dict.fromkeys((feature.scale, feature.in_2d) for feature in self.features)
+        return tuple(
+            _ScaleStep(
+                scale,
+                in_2d,
+                tuple(f for f in self.features if (f.scale, f.in_2d) == (scale, in_2d)),
+                self.flavour,
+            )
+            for scale, in_2d in scales
+        )
+
+    def _places(self, channel: int, image_channels: int, flat: bool) -> dict[Feature, int]:
+        """First column of each feature for one channel of the image."""
+        places = {}
+        column = 0
+        for feature in self.features:
+            places[feature] = column + channel * feature.eigenvalues(flat)
+            column += image_channels * feature.eigenvalues(flat)
+        return places
+
+
+@dataclass(frozen=True)
+class _ScaleStep:
+    """All features of one scale: they share the first smoothing."""
+
+    scale: float
+    in_2d: bool | None
+    features: tuple[Feature, ...]
+    flavour: Flavour
+
+    @cached_property
+    def taps(self) -> npt.NDArray[np.float32]:
+        return presmoothing_taps(self.scale, self.flavour)
+
+    @property
+    def has_structure_tensor(self) -> bool:
+        return any(feature.filter == STRUCTURE_TENSOR for feature in self.features)
+
+    @property
+    def filter_reach(self) -> int:
+        return STRUCTURE_TENSOR_REACH if self.has_structure_tensor else RADIUS
+
+    @property
+    def reach(self) -> int:
+        return len(self.taps) - 1 + self.filter_reach
+
+    def is_2d(self, flat: bool) -> bool:
+        return flat or bool(self.in_2d)
+
+    def compute(
+        self,
+        image: npt.NDArray[np.float32],
+        source: Region,
+        output: Region,
+        extent: Shape,
+        places: dict[Feature, int],
+        out: npt.NDArray[np.float32],
+    ) -> None:
+        """Write this scale's features of one channel to their columns of `out`."""
+        in_2d = self.is_2d(extent[0] == 1)
+        reaches = (0 if in_2d else self.filter_reach, self.filter_reach, self.filter_reach)
+        z, y, x = (grow(o, r, n) for o, r, n in zip(output, reaches, extent, strict=True))
+        around = (z, y, x)
+        smoothed = smooth(image, source, around, extent, self.taps, in_2d=in_2d)
+        column = {feature.filter: places[feature] for feature in self.features}
+        channels = Channels(
+            smoothing=column.get("GaussianSmoothing", -1),
+            laplacian=column.get("LaplacianOfGaussian", -1),
+            gradient_magnitude=column.get("GaussianGradientMagnitude", -1),
+            difference=column.get("DifferenceOfGaussians", -1),
+            hessian=column.get("HessianOfGaussianEigenvalues", -1),
+        )
+        if max(channels) >= 0:
+            scale = derivative_scale(self.scale, self.flavour)
+            filter_derivatives(smoothed, around, output, extent, scale, channels, out, in_2d=in_2d)
+        if self.has_structure_tensor:
+            gradient, average = structure_tensor_scales(self.scale, self.flavour)
+            first = column[STRUCTURE_TENSOR]
+            target = out[first : first + (2 if in_2d else 3)]
+            structure_tensor_eigenvalues(
+                smoothed, around, output, extent, gradient, average, target, in_2d=in_2d
+            )
+
+
+def selection(
+    filters_at_scales: Iterable[tuple[str, Iterable[float]]], *, in_2d: bool | None = None
+) -> FeatureSet:
+    """A feature set from pairs of a filter and its scales."""
+    return FeatureSet(tuple(Feature(name, s, in_2d) for name, scales in filters_at_scales for s in scales))
+
+
+ECC = selection(
+    [
+        ("GaussianSmoothing", (0.3, 0.7)),
+        ("GaussianGradientMagnitude", (0.7,)),
+        ("DifferenceOfGaussians", (0.7, 1.0, 1.6, 3.5)),
+        ("HessianOfGaussianEigenvalues", (1.0, 1.6, 3.5)),
+    ]
+)
+"""The set that ecc recommends for cells at 6.5 µm voxels: 16 columns in 3-D."""

@@ -40,13 +40,9 @@ class Feature:
 
     def __post_init__(self) -> None:
         if self.filter not in FILTER_NAMES:
-            raise InvalidSetting(
-                f"There is no feature {self.filter!r}; choose from {', '.join(FILTER_NAMES)}."
-            )
+            raise InvalidSetting(f"There is no feature {self.filter!r}; choose from {', '.join(FILTER_NAMES)}.")
         if not 0 < self.scale < float("inf"):
-            raise InvalidSetting(
-                f"{self.filter}: the scale must be a positive number of voxels, not {self.scale}."
-            )
+            raise InvalidSetting(f"{self.filter}: the scale must be a positive number of voxels, not {self.scale}.")
 
     def is_2d(self, flat: bool) -> bool:
         return flat or bool(self.in_2d)
@@ -150,16 +146,14 @@ class FeatureSet:
         (columns, z, y, x) float32, the voxels `block.core`. Voxels beyond the volume's border are mirrored. A
         block's features are bit for bit those of the whole volume.
         """
-        extent: Shape = image.shape[1:] if shape is None else shape  # type: ignore[assignment]
+        extent = image.shape[1:] if shape is None else shape
         source, output = (whole(extent), whole(extent)) if block is None else (block.outer, block.core)
         flat = extent[0] == 1
         if out is None:
             out = np.empty((self.count(len(image), flat=flat), *shape_of(output)), np.float32)
         for channel, channel_image in enumerate(np.ascontiguousarray(image, dtype=np.float32)):
             for step in self._steps:
-                step.compute(
-                    channel_image, source, output, extent, self._places(channel, len(image), flat), out
-                )
+                step.compute(channel_image, source, output, extent, self._places(channel, len(image), flat), out)
         return out
 
     @cached_property
@@ -243,14 +237,10 @@ class _ScaleStep:
             gradient, average = structure_tensor_scales(self.scale, self.flavour)
             first = column[STRUCTURE_TENSOR]
             target = out[first : first + (2 if in_2d else 3)]
-            structure_tensor_eigenvalues(
-                smoothed, around, output, extent, gradient, average, target, in_2d=in_2d
-            )
+            structure_tensor_eigenvalues(smoothed, around, output, extent, gradient, average, target, in_2d=in_2d)
 
 
-def selection(
-    filters_at_scales: Iterable[tuple[str, Iterable[float]]], *, in_2d: bool | None = None
-) -> FeatureSet:
+def selection(filters_at_scales: Iterable[tuple[str, Iterable[float]]], *, in_2d: bool | None = None) -> FeatureSet:
     """A feature set from pairs of a filter and its scales."""
     return FeatureSet(tuple(Feature(name, s, in_2d) for name, scales in filters_at_scales for s in scales))
 

@@ -11,12 +11,12 @@ import numpy.typing as npt
 class Reach(NamedTuple):
     """The neighbours of an output interval along one axis.
 
-    `index[radius + j]` is the place, in the array at hand, of the neighbour that lies `j` voxels after the first
+    `place[radius + j]` is the place, in the array at hand, of the neighbour that lies `j` voxels after the first
     output voxel. Entries `first` to `last` lie inside of the volume and count up by one; those around them are
     mirrored at the border without repeating the border voxel (d c b | a b c d | c b a).
     """
 
-    index: npt.NDArray[np.int64]
+    place: npt.NDArray[np.int64]
     first: int
     last: int
 
@@ -28,8 +28,8 @@ def reach(output: slice, source: slice, extent: int, radius: int) -> Reach:
     """
     coordinate = np.arange(output.start - radius, output.stop + radius)
     inside = np.flatnonzero((coordinate >= 0) & (coordinate < extent))
-    index = mirror(coordinate, extent) - source.start
-    return Reach(index.astype(np.int64), int(inside[0]), int(inside[-1]) + 1)
+    place = mirror(coordinate, extent) - source.start
+    return Reach(place.astype(np.int64), int(inside[0]), int(inside[-1]) + 1)
 
 
 def mirror(coordinate: npt.NDArray[Any], extent: int) -> npt.NDArray[Any]:

@@ -236,11 +236,11 @@ def _sweep_3d(smoothed: Any, z: Any, y: Any, x: Any, taps: Any, channels: Any, o
 
     for top in range(0, ny, strip):
         height = min(strip, ny - top)
-        picked = y.index[top : top + height + 2 * RADIUS]
+        picked = y.place[top : top + height + 2 * RADIUS]
         held[:] = -1
         for k in range(nz):
             for i in range(slots):
-                plane = z.index[k + i]
+                plane = z.place[k + i]
                 slot[i] = plane % slots
                 if held[slot[i]] != plane:
                     held[slot[i]] = plane
@@ -270,9 +270,7 @@ def _sweep_3d(smoothed: Any, z: Any, y: Any, x: Any, taps: Any, channels: Any, o
                     _odd_across(xz, ring, slot, GD, j, taps.first)
                     _odd_across(yz, ring, slot, DG, j, taps.first)
                     h = channels.hessian
-                    eigenvalues_3x3(
-                        xx, xy, xz, yy, yz, zz, out[h, k, row], out[h + 1, k, row], out[h + 2, k, row]
-                    )
+                    eigenvalues_3x3(xx, xy, xz, yy, yz, zz, out[h, k, row], out[h + 1, k, row], out[h + 2, k, row])
 
 
 @njit(**COMPILE)
@@ -283,7 +281,7 @@ def _sweep_2d(smoothed: Any, z: Any, y: Any, x: Any, taps: Any, channels: Any, o
     rows = np.empty((4, ny + 2 * RADIUS, nx), np.float32)
     product = np.empty((7, ny, nx), np.float32)
     for k in range(nz):
-        _along_x(smoothed[z.index[k]], y.index, x, taps, need, padded, rows)
+        _along_x(smoothed[z.place[k]], y.place, x, taps, need, padded, rows)
         _along_y(rows, ny, taps, need, product)
         for j in range(ny):
             if channels.smoothing >= 0:
@@ -296,6 +294,4 @@ def _sweep_2d(smoothed: Any, z: Any, y: Any, x: Any, taps: Any, channels: Any, o
                 _finish_laplacian_2d(product[GQ, j], product[QG, j], out[channels.laplacian, k, j])
             if channels.hessian >= 0:
                 h = channels.hessian
-                eigenvalues_2x2(
-                    product[GQ, j], product[DD, j], product[QG, j], out[h, k, j], out[h + 1, k, j]
-                )
+                eigenvalues_2x2(product[GQ, j], product[DD, j], product[QG, j], out[h, k, j], out[h + 1, k, j])

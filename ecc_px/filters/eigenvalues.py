@@ -47,9 +47,7 @@ def eigenvalues_2x2(xx: Any, xy: Any, yy: Any, large: Any, small: Any) -> None:
 
 
 @njit(**COMPILE)
-def eigenvalues_3x3(
-    xx: Any, xy: Any, xz: Any, yy: Any, yz: Any, zz: Any, large: Any, middle: Any, small: Any
-) -> None:
+def eigenvalues_3x3(xx: Any, xy: Any, xz: Any, yy: Any, yz: Any, zz: Any, large: Any, middle: Any, small: Any) -> None:
     """Rows of the symmetric matrix of the six elements → rows of eigenvalues."""
     one, two, four = np.float32(1), np.float32(2), np.float32(4)
     for x in range(large.size):

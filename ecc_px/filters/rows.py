@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from numba import njit, types
 from numba.extending import intrinsic
 
@@ -22,7 +21,7 @@ COMPILE: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"}
 """How every kernel of this package is compiled: cached on disk, without the GIL, strict IEEE arithmetic."""
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def fma(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
     """a·b + c with a single rounding, in float32 (an instruction where the processor has it, exact anywhere)."""
     signature = types.float32(types.float32, types.float32, types.float32)
@@ -34,21 +33,23 @@ def fma(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
 
 
 @njit(**COMPILE)
-def scale_row(out, centre, weight):  # type: ignore[no-untyped-def]
+def scale_row(out: Any, centre: Any, weight: Any) -> None:
     """out = centre · weight."""
     for x in range(out.size):
         out[x] = centre[x] * weight
 
 
 @njit(**COMPILE)
-def add_pair(out, before, after, weight):  # type: ignore[no-untyped-def]
+def add_pair(out: Any, before: Any, after: Any, weight: Any) -> None:
     """out += (after + before) · weight."""
     for x in range(out.size):
         out[x] = fma(after[x] + before[x], weight, out[x])
 
 
 @njit(**COMPILE)
-def add_four_pairs(out, b0, a0, b1, a1, b2, a2, b3, a3, w0, w1, w2, w3):  # type: ignore[no-untyped-def]
+def add_four_pairs(
+    out: Any, b0: Any, a0: Any, b1: Any, a1: Any, b2: Any, a2: Any, b3: Any, a3: Any, w0: Any, w1: Any, w2: Any, w3: Any
+) -> None:
     """`add_pair` four times, while the sum stays in a register."""
     for x in range(out.size):
         total = fma(a0[x] + b0[x], w0, out[x])
@@ -58,7 +59,7 @@ def add_four_pairs(out, b0, a0, b1, a1, b2, a2, b3, a3, w0, w1, w2, w3):  # type
 
 
 @njit(**COMPILE)
-def even_row(out, before2, before1, centre, after1, after2, taps):  # type: ignore[no-untyped-def]
+def even_row(out: Any, before2: Any, before1: Any, centre: Any, after1: Any, after2: Any, taps: Any) -> None:
     """A symmetric filter of radius 2: smoothing or second derivative."""
     k0, k1, k2 = taps[0], taps[1], taps[2]
     for x in range(out.size):
@@ -67,7 +68,7 @@ def even_row(out, before2, before1, centre, after1, after2, taps):  # type: igno
 
 
 @njit(**COMPILE)
-def odd_row(out, before2, before1, after1, after2, taps):  # type: ignore[no-untyped-def]
+def odd_row(out: Any, before2: Any, before1: Any, after1: Any, after2: Any, taps: Any) -> None:
     """An antisymmetric filter of radius 2: first derivative."""
     k1, k2 = taps[1], taps[2]
     for x in range(out.size):
@@ -75,14 +76,14 @@ def odd_row(out, before2, before1, after1, after2, taps):  # type: ignore[no-unt
 
 
 @njit(**COMPILE)
-def pad_row(padded, row, reach):  # type: ignore[no-untyped-def]
-    """padded[i] = row[reach.index[i]]: a row with its mirrored ends."""
+def pad_row(padded: Any, row: Any, reach: Any) -> None:
+    """padded[i] = row[reach.place[i]]: a row with its mirrored ends."""
     for i in range(reach.first):
-        padded[i] = row[reach.index[i]]
-    offset = reach.index[reach.first]
+        padded[i] = row[reach.place[i]]
+    offset = reach.place[reach.first]
     inner = row[offset : offset + reach.last - reach.first]
     target = padded[reach.first : reach.last]
     for i in range(target.size):
         target[i] = inner[i]
     for i in range(reach.last, padded.size):
-        padded[i] = row[reach.index[i]]
+        padded[i] = row[reach.place[i]]

@@ -118,7 +118,7 @@ def _smooth_along(out: Any, padded: Any, taps: Any) -> None:
 def _smooth_planes(image: Any, planes: slice, rows: slice, y: Any, x: Any, taps: Any) -> Any:
     """Smooth `planes` of the image along x and y, of which `rows` are read; a plane stays in cache."""
     radius = taps.size - 1
-    nz, ny, nx = planes.stop - planes.start, y.index.size - 2 * radius, x.index.size - 2 * radius
+    nz, ny, nx = planes.stop - planes.start, y.place.size - 2 * radius, x.place.size - 2 * radius
     out = np.empty((nz, ny, nx), np.float32)
     along_x = np.empty((rows.stop - rows.start, 1, nx), np.float32)
     padded = np.empty(nx + 2 * radius, np.float32)
@@ -128,7 +128,7 @@ def _smooth_planes(image: Any, planes: slice, rows: slice, y: Any, x: Any, taps:
             pad_row(padded, plane[rows.start + j], x)
             _smooth_along(along_x[j, 0], padded, taps)
         for j in range(ny):
-            _smooth_row(out[k, j], along_x, 0, y.index, j, taps)
+            _smooth_row(out[k, j], along_x, 0, y.place, j, taps)
     return out
 
 
@@ -136,10 +136,10 @@ def _smooth_planes(image: Any, planes: slice, rows: slice, y: Any, x: Any, taps:
 def _smooth_across(image: Any, z: Any, taps: Any) -> Any:
     """Smooth along z."""
     radius = taps.size - 1
-    nz = z.index.size - 2 * radius
+    nz = z.place.size - 2 * radius
     ny, nx = image.shape[1:]
     out = np.empty((nz, ny, nx), np.float32)
     for j in range(ny):
         for k in range(nz):
-            _smooth_row(out[k, j], image, j, z.index, k, taps)
+            _smooth_row(out[k, j], image, j, z.place, k, taps)
     return out

@@ -77,7 +77,7 @@ def _filter_row(out: Any, b2: Any, b1: Any, c: Any, a1: Any, a2: Any, taps: Any)
 @njit(**COMPILE)
 def _separable(image: Any, z: Any, y: Any, x: Any, taps_z: Any, taps_y: Any, taps_x: Any) -> Any:
     """Filter along x, y and z with half kernels of radius 2; without `taps_z`, plane by plane."""
-    ny, nx = y.index.size - 2 * RADIUS, x.index.size - 2 * RADIUS
+    ny, nx = y.place.size - 2 * RADIUS, x.place.size - 2 * RADIUS
     padded = np.empty(nx + 2 * RADIUS, np.float32)
     rows = np.empty((image.shape[1], nx), np.float32)
     planes = np.empty((image.shape[0], ny, nx), np.float32)
@@ -88,14 +88,14 @@ def _separable(image: Any, z: Any, y: Any, x: Any, taps_z: Any, taps_y: Any, tap
             pad_row(padded, image[k, j], x)
             _filter_row(rows[j], b2, b1, c, a1, a2, taps_x)
         for j in range(ny):
-            i = y.index[j : j + 5]
+            i = y.place[j : j + 5]
             _filter_row(planes[k, j], rows[i[0]], rows[i[1]], rows[i[2]], rows[i[3]], rows[i[4]], taps_y)
     if taps_z.size == 0:
         return planes
-    nz = z.index.size - 2 * RADIUS
+    nz = z.place.size - 2 * RADIUS
     out = np.empty((nz, ny, nx), np.float32)
     for k in range(nz):
-        i = z.index[k : k + 5]
+        i = z.place[k : k + 5]
         for j in range(ny):
             _filter_row(
                 out[k, j],

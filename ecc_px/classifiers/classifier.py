@@ -1,0 +1,130 @@
+"""A classifier: features, model and classes; applied to one block of a volume at a time."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ecc_px.errors import ClassifierMismatch, InvalidSetting
+from ecc_px.features import FeatureSet, Flavour
+from ecc_px.ilastik import LabelClass, Project, read_project
+from ecc_px.models.forest import Forest
+from ecc_px.volumes.blocks import Block, Shape
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """What turns an image into class probabilities.
+
+    Parameters
+    ----------
+    features : FeatureSet
+    forest : Forest
+    classes : tuple of LabelClass
+        The channels of a probability image, in order; a class that nobody labelled keeps a channel of zeros.
+    path : Path
+        The file it came from.
+    sha256 : str
+        Of that file.
+    """
+
+    features: FeatureSet
+    forest: Forest
+    classes: tuple[LabelClass, ...]
+    path: Path
+    sha256: str
+
+    def image_channels(self, *, flat: bool) -> int | None:
+        """Channels that an image must have; None if no number of channels gives the forest's columns."""
+        per_channel = self.features.count(flat=flat)
+        channels, rest = divmod(self.forest.n_features, per_channel) if per_channel else (0, 1)
+        return channels if channels and not rest else None
+
+    def check_fits(self, shape: Shape, channels: int, what: str) -> None:
+        """Refuse an image (named `what`) that the classifier was not made for.
+
+        Raises
+        ------
+        ClassifierMismatch
+            Another number of channels, or a flat image for a classifier of volumes.
+        VolumeTooThin
+            Fewer voxels along an axis than a filter needs.
+        """
+        flat = shape[0] == 1
+        expected = self.image_channels(flat=flat)
+        if expected is None:
+            kinds = ("a 2-D image", "a volume") if flat else ("a volume", "2-D images")
+            raise ClassifierMismatch(
+                f"{what} is {kinds[0]}, but {self.path.name} was trained on {kinds[1]}: its forest expects "
+                f"{self.forest.n_features} features, here there are {self.features.count(channels, flat=flat)}."
+            )
+        if channels != expected:
+            raise ClassifierMismatch(
+                f"{what} has {channels} channel{'s' * (channels != 1)}, but {self.path.name} was trained on images "
+                f"with {expected}: give an image with the same channels, in the same order."
+            )
+        self.features.check_extent(shape)
+
+    def probabilities(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """(columns, z, y, x) features → (class, z, y, x) float32 probabilities, a channel for every class."""
+        known = self.forest.probabilities(features)
+        if len(known) == len(self.classes):
+            return known
+        spread = np.zeros((len(self.classes), *known.shape[1:]), np.float32)
+        spread[self.forest.labels - 1] = known
+        return spread
+
+    def predict_block(self, image: npt.NDArray[Any], block: Block, shape: Shape) -> npt.NDArray[np.float32]:
+        """(c, z, y, x) voxels of `block.outer` in a volume of `shape` → (class, z, y, x) of `block.core`."""
+        return self.probabilities(self.features.compute(image, block, shape))
+
+    def with_flavour(self, flavour: Flavour) -> Classifier:
+        """The same, with features as another program computes them."""
+        return replace(self, features=replace(self.features, flavour=flavour))
+
+
+def load_classifier(path: str | Path, *, flavour: Flavour = "ilastik") -> Classifier:
+    """Load a trained classifier from an ilastik project (.ilp).
+
+    Parameters
+    ----------
+    path : path
+    flavour : {"ilastik", "vigra"}
+        "vigra" for projects trained before ilastik used fastfilters (about version 1.2), whose structure tensor
+        was another; the file does not say. It matters only where structure tensor features are selected.
+
+    Raises
+    ------
+    UnreadableProject, UnsupportedProject, UntrainedProject
+    """
+    project = read_project(path)
+    return _from_project(project, flavour)
+
+
+def _from_project(project: Project, flavour: Flavour) -> Classifier:
+    forest = project.require_trained()
+    selection = project.features
+    features = FeatureSet.from_selection(
+        selection.feature_ids, selection.scales, selection.matrix, selection.compute_in_2d, flavour
+    )
+    return Classifier(features, forest, project.classes, project.path, sha256_of(project.path))
+
+
+def sha256_of(path: Path) -> str:
+    """Hash of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def class_channel(classes: tuple[LabelClass, ...], wanted: str | int) -> int:
+    """The channel of a class, given by label number or name."""
+    for channel, label_class in enumerate(classes):
+        if str(wanted) in (str(label_class.label), label_class.name):
+            return channel
+    known = ", ".join(f"{c.label} ({c.name})" for c in classes)
+    raise InvalidSetting(f"There is no class {wanted!r}; the classifier has {known}.")

@@ -84,9 +84,7 @@ def main() -> None:
     parser.add_argument("cells", type=Path, help="CSV that `ecc-px cells find` wrote")
     parser.add_argument("truth", type=Path, help="CSV that synthetic_brain.py wrote")
     parser.add_argument("--voxel-um", type=float, nargs=3, required=True, metavar=("Z", "Y", "X"))
-    parser.add_argument(
-        "--within-um", type=float, default=10.0, help="farthest a partner may be (default: 10)"
-    )
+    parser.add_argument("--within-um", type=float, default=10.0, help="farthest a partner may be (default: 10)")
     chosen = parser.parse_args()
     found = found_positions(chosen.cells, chosen.voxel_um)
     print(score(found, true_positions(chosen.truth), chosen.within_um))

@@ -159,9 +159,7 @@ def stamp(canvas: np.ndarray, corner: np.ndarray, voxel_um: np.ndarray, blobs: B
     rho = np.sqrt(distance2[0][every, z] + distance2[1][every, y] + distance2[2][every, x])
     # A soft edge one voxel wide stands for the share of an edge voxel that lies in the cell.
     softness = (blobs.axes / voxel_um).mean(axis=1).astype(np.float32)[:, None, None, None]
-    light = (
-        np.clip((1 - rho) * softness + 0.5, 0, 1) * blobs.brightness.astype(np.float32)[:, None, None, None]
-    )
+    light = np.clip((1 - rho) * softness + 0.5, 0, 1) * blobs.brightness.astype(np.float32)[:, None, None, None]
     flat = np.ravel_multi_index((place[0][every, z], place[1][every, y], place[2][every, x]), canvas.shape)
     np.maximum.at(canvas.reshape(-1), flat, light)
 
@@ -196,9 +194,7 @@ class Painter:
         keep = self.brain.depth_um(*every.centres.T) > 2 * self.brain.cell_radius
         pairs = cKDTree(every.centres).query_pairs(1.7 * self.brain.cell_radius, output_type="ndarray")
         # Of two that crowd each other the dimmer goes: a rule that both tiles decide alike.
-        dimmer = np.where(
-            every.brightness[pairs[:, 0]] < every.brightness[pairs[:, 1]], pairs[:, 0], pairs[:, 1]
-        )
+        dimmer = np.where(every.brightness[pairs[:, 0]] < every.brightness[pairs[:, 1]], pairs[:, 0], pairs[:, 1])
         keep[dimmer] = False
         mine = np.zeros(len(keep), bool)
         mine[starts[own] : starts[own + 1]] = True
@@ -209,13 +205,9 @@ class Painter:
         # cos(a + b + c) for 40 plane waves as one matrix product, and continuous across tiles.
         along = [np.exp(1j * np.outer(k, g)) for k, g in zip(self._waves.T, (z, y, x), strict=True)]
         plane = np.einsum("ky,kx,k->kyx", along[1], along[2], np.exp(1j * self._phases)).reshape(40, -1)
-        texture = (along[0].T.real @ plane.real - along[0].T.imag @ plane.imag).reshape(
-            len(z), len(y), len(x)
-        )
+        texture = (along[0].T.real @ plane.real - along[0].T.imag @ plane.imag).reshape(len(z), len(y), len(x))
         grid = np.ix_(z, y, x)
-        slope = sum(
-            g * (p / e - 0.5) for g, p, e in zip(self._gradient, grid, self.brain.extent_um, strict=True)
-        )
+        slope = sum(g * (p / e - 0.5) for g, p, e in zip(self._gradient, grid, self.brain.extent_um, strict=True))
         depth = self.brain.depth_um(*grid).astype(np.float32)
         tissue = 1 / (1 + np.exp(-np.clip(depth / 4, -30, 30)))
         rim = 0.8 * np.exp(-np.abs(depth) / 12)

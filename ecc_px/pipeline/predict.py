@@ -1,0 +1,307 @@
+"""Apply a classifier to a volume, block by block, on threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from itertools import product
+from math import prod
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from ecc_px.classifiers import Classifier, load_classifier
+from ecc_px.errors import GridMismatch, InvalidSetting
+from ecc_px.pipeline.blockwise import map_blocks
+from ecc_px.pipeline.exports import ROUNDING, Export, ExportPlan, ProbabilityDtype, plan_exports
+from ecc_px.pipeline.receipt import describe_classifier, describe_volume, now, write_receipt
+from ecc_px.volumes import Layout, Volume, VolumeWriter, VoxelUm, create_volume, open_volume
+from ecc_px.volumes.blocks import Block, Shape, blocks_of, shape_of
+from ecc_px.volumes.voxel_size import resolve_voxel_size
+
+FileFormat = Literal["hdf5", "ome-zarr", "tiff", "ecc"]
+"""ecc's is HDF5 with label 1 alone, as uint8, in a dataset called `probability`."""
+
+EXTENSIONS: dict[FileFormat, str] = {"hdf5": ".h5", "ome-zarr": ".ome.zarr", "tiff": ".tif", "ecc": ".h5"}
+
+Progress = Callable[[int, int], None]
+"""Called with the voxels done so far and the voxels in all."""
+
+BLOCK: Shape = (64, 64, 256)
+"""Voxels of a block: long rows for the filters' vector loops, a halo that costs little, whole 64³ chunks."""
+FLAT_BLOCK: Shape = (1, 512, 512)
+FEATURE_BYTES = 96 * 2**20
+"""Most memory for one block's features; with more features than fit, blocks are smaller."""
+CHUNK_EDGE = 64
+FLAT_CHUNK_EDGE = 256
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a prediction made.
+
+    Parameters
+    ----------
+    outputs : dict
+        The file of each export.
+    warnings : tuple of str
+    voxels : int
+    seconds : float
+    """
+
+    outputs: dict[Export, Path]
+    warnings: tuple[str, ...]
+    voxels: int
+    seconds: float
+
+    @property
+    def probabilities(self) -> Path:
+        """The probability image."""
+        if "probabilities" not in self.outputs:
+            raise InvalidSetting("This prediction made no probability image: ask for the export 'probabilities'.")
+        return self.outputs["probabilities"]
+
+
+@dataclass(frozen=True)
+class PredictionSettings:
+    """How to apply a classifier; the defaults give what ilastik exports.
+
+    Parameters
+    ----------
+    exports : tuple of {"probabilities", "segmentation", "uncertainty", "features"}
+    dtype : {"float32", "uint8", "uint16"}
+        Of probabilities; `exports.ROUNDING` says how they are rounded.
+    classes : tuple of label numbers or names, optional
+        Channels of the probability image; default all, in the order of their labels.
+    file_format : {"hdf5", "ome-zarr", "tiff", "ecc"}
+    compression : {"gzip", "lzf", "none"}
+        Of HDF5.
+    voxel_um : (z, y, x) µm, optional
+        Written to the outputs; default what the volume's file says.
+    jobs : int, optional
+        Threads; default one for each processor.
+    overwrite : bool
+    block : (z, y, x) voxels, optional
+        Default chosen from the number of features. Results do not depend on it.
+    """
+
+    exports: tuple[Export, ...] = ("probabilities",)
+    dtype: ProbabilityDtype = "float32"
+    classes: tuple[str | int, ...] | None = None
+    file_format: FileFormat = "hdf5"
+    compression: Literal["gzip", "lzf", "none"] = "gzip"
+    voxel_um: VoxelUm | None = None
+    jobs: int | None = None
+    overwrite: bool = False
+    block: Shape | None = None
+
+    def __post_init__(self) -> None:
+        if self.file_format not in get_args(FileFormat):
+            raise InvalidSetting(
+                f"There is no output format {self.file_format!r}; choose from {', '.join(EXTENSIONS)}."
+            )
+        if self.jobs is not None and self.jobs < 1:
+            raise InvalidSetting(f"{self.jobs} threads can't compute anything: pass a number from 1.")
+        if self.block is not None and min(self.block) < 1:
+            raise InvalidSetting(f"A block of {self.block} voxels is empty.")
+
+
+def predict(
+    classifier: Classifier | str | Path,
+    volume: Volume | str | Path,
+    out_dir: str | Path,
+    *,
+    mask: Volume | str | Path | None = None,
+    progress: Progress | None = None,
+    **settings: Any,
+) -> Prediction:
+    """Apply a classifier to a volume and write `<out_dir>/<name>_probabilities.h5` and other exports.
+
+    Parameters
+    ----------
+    classifier : Classifier or path of an .ilp
+    volume : Volume or path
+    out_dir : path
+        Made if it does not exist.
+    mask : Volume or path, optional
+        Of the volume's (z, y, x) shape; where all its channels are 0, every export is 0 and nothing is computed.
+    progress : function of (voxels done, voxels in all), optional
+    **settings
+        The fields of `PredictionSettings`.
+
+    Returns
+    -------
+    Prediction
+
+    Raises
+    ------
+    ClassifierMismatch, VolumeTooThin
+        The classifier was made for other images.
+    GridMismatch
+        The mask has another shape.
+    OutputExists, OutputFailed
+        An output is there already, or can't be written. Nothing half-written stays.
+
+    Examples
+    --------
+    >>> prediction = predict("PV.ilp", "brain.h5", "out", dtype="uint8")      # doctest: +SKIP
+    >>> prediction.probabilities                                              # doctest: +SKIP
+    PosixPath('out/brain_probabilities.h5')
+    """
+    wanted = PredictionSettings(**settings)
+    with ExitStack() as stack:
+        if not isinstance(classifier, Classifier):
+            classifier = load_classifier(classifier)
+        if not isinstance(volume, Volume):
+            volume = stack.enter_context(open_volume(volume))
+        if mask is not None and not isinstance(mask, Volume):
+            mask = stack.enter_context(open_volume(mask))
+        return _predict(classifier, volume, mask, Path(out_dir), wanted, progress)
+
+
+def output_path(out_dir: Path, name: str, export: Export, file_format: FileFormat) -> Path:
+    """Where an export of the volume called `name` is written."""
+    return out_dir / f"{name}_{export}{EXTENSIONS[file_format]}"
+
+
+def _predict(
+    classifier: Classifier,
+    volume: Volume,
+    mask: Volume | None,
+    out_dir: Path,
+    settings: PredictionSettings,
+    progress: Progress | None,
+) -> Prediction:
+    started = now()
+    classifier.check_fits(volume.shape, volume.channels, str(volume.path))
+    if mask is not None and (mask.shape, mask.frames) != (volume.shape, volume.frames):
+        raise GridMismatch(
+            f"The mask {mask.path} has {mask.frames} × {mask.shape} voxels (t × zyx), {volume.path} has "
+            f"{volume.frames} × {volume.shape}: a mask must lie on the same grid."
+        )
+    voxel_um, warning = resolve_voxel_size(volume, settings.voxel_um)
+    flat = volume.shape[0] == 1
+    if settings.file_format == "ecc":
+        plans = plan_exports(classifier, ("probabilities",), "uint8", (1,), volume.channels, flat=flat)
+    else:
+        plans = plan_exports(classifier, settings.exports, settings.dtype, settings.classes, volume.channels, flat=flat)
+    block_shape = settings.block or block_shape_for(volume.shape, classifier.features.count(volume.channels, flat=flat))
+    outputs = {plan.kind: output_path(out_dir, volume.name, plan.kind, settings.file_format) for plan in plans}
+    out_dir.mkdir(parents=True, exist_ok=True)
+
+    total = prod(volume.shape) * volume.frames
+    with ExitStack() as stack:
+        writers = [
+            stack.enter_context(_writer(plan, outputs[plan.kind], volume, voxel_um, classifier, block_shape, settings))
+            for plan in plans
+        ]
+        work = _BlockWork(classifier, volume, mask, tuple(zip(plans, writers, strict=True)))
+        blocks = blocks_of(volume.shape, block_shape, classifier.features.halo(flat=flat))
+        done = 0
+        for voxels in map_blocks(work, product(range(volume.frames), blocks), settings.jobs):
+            done += voxels
+            if progress is not None:
+                progress(done, total)
+    seconds = (now() - started).total_seconds()
+    for plan in plans:
+        receipt = _receipt(plan, classifier, volume, mask, voxel_um, block_shape, settings)
+        write_receipt(outputs[plan.kind], receipt, started)
+    return Prediction(outputs, (warning,) if warning else (), total, seconds)
+
+
+def block_shape_for(shape: Shape, features: int) -> Shape:
+    """Voxels of a block: `BLOCK`, halved along its longest edge until the features of one fit in memory."""
+    block = list(FLAT_BLOCK if shape[0] == 1 else BLOCK)
+    while prod(block) * features * 4 > FEATURE_BYTES and max(block) > 32:
+        block[int(np.argmax(block))] //= 2
+    return block[0], block[1], block[2]
+
+
+@dataclass(frozen=True)
+class _BlockWork:
+    """One block, all the way: read, features, votes, every export written. Called from many threads at once."""
+
+    classifier: Classifier
+    volume: Volume
+    mask: Volume | None
+    exports: tuple[tuple[ExportPlan, VolumeWriter], ...]
+
+    def __call__(self, frame: int, block: Block) -> int:
+        """Process one block of one frame; returns the number of its voxels."""
+        inside = None if self.mask is None else np.any(self.mask.read(block.core, frame=frame) > 0, axis=0)
+        core = shape_of(block.core)
+        if inside is not None and not inside.any():
+            for plan, writer in self.exports:
+                writer.write(block.core, np.zeros((len(plan.channel_names), *core), plan.dtype), frame=frame)
+            return prod(core)
+        image = self.volume.read(block.outer, frame=frame)
+        features = self.classifier.features.compute(image, block, self.volume.shape)
+        only_features = all(plan.kind == "features" for plan, _ in self.exports)
+        probabilities = None if only_features else self.classifier.probabilities(features)
+        for plan, writer in self.exports:
+            writer.write(block.core, plan.image(features, probabilities, inside), frame=frame)
+        return prod(core)
+
+
+def _writer(
+    plan: ExportPlan,
+    path: Path,
+    volume: Volume,
+    voxel_um: VoxelUm | None,
+    classifier: Classifier,
+    block_shape: Shape,
+    settings: PredictionSettings,
+) -> VolumeWriter:
+    """The file of one export: axes as the input's with c last, attributes that say what the numbers are."""
+    extents = dict(zip("zyx", volume.shape, strict=True)) | {"t": volume.frames, "c": len(plan.channel_names)}
+    edge = FLAT_CHUNK_EDGE if volume.shape[0] == 1 else CHUNK_EDGE
+    chunks = {axis: min(edge, b, extents[axis]) for axis, b in zip("zyx", block_shape, strict=True)}
+    chunks |= {"t": 1, "c": 1}
+    axes = volume.axes.replace("c", "") + "c"
+    layout = Layout(
+        axes=axes,
+        stored_shape=tuple(extents[axis] for axis in axes),
+        dtype=plan.dtype,
+        voxel_um=voxel_um,
+        chunks=tuple(chunks[axis] for axis in axes),
+        channel_names=plan.channel_names,
+    )
+    attributes: dict[str, Any] = {"classifier": classifier.path.name, "classifier_sha256": classifier.sha256}
+    if plan.kind == "probabilities":
+        attributes["rounding"] = ROUNDING[str(plan.dtype)]
+        attributes["drange"] = (0.0, 1.0) if plan.dtype.kind == "f" else (0, int(np.iinfo(plan.dtype).max))
+        attributes["class_labels"] = [classifier.classes[c].label for c in plan.channels]
+    if plan.kind == "segmentation":
+        attributes["class_names"] = [c.name for c in classifier.classes]
+    return create_volume(
+        path,
+        layout,
+        compression=settings.compression,
+        attributes=attributes,
+        dataset="probability" if settings.file_format == "ecc" else "exported_data",
+        overwrite=settings.overwrite,
+    )
+
+
+def _receipt(
+    plan: ExportPlan,
+    classifier: Classifier,
+    volume: Volume,
+    mask: Volume | None,
+    voxel_um: VoxelUm | None,
+    block_shape: Shape,
+    settings: PredictionSettings,
+) -> dict[str, Any]:
+    return {
+        "export": plan.kind,
+        "dtype": str(plan.dtype),
+        "rounding": ROUNDING[str(plan.dtype)] if plan.kind == "probabilities" else None,
+        "channels": list(plan.channel_names),
+        "voxel_um_zyx": voxel_um,
+        "input": describe_volume(volume),
+        "mask": None if mask is None else describe_volume(mask),
+        "classifier": describe_classifier(classifier),
+        "settings": asdict(settings) | {"block": block_shape},
+    }

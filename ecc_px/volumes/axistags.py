@@ -36,9 +36,7 @@ def axes_from_axistags(json_text: str | bytes) -> tuple[str, dict[str, float]]:
         axes = "".join(entry["key"] for entry in entries)
         resolution = {entry["key"]: float(entry.get("resolution", 0)) for entry in entries}
     except (ValueError, KeyError, TypeError) as error:
-        raise UnreadableVolume(
-            f"the axistags are damaged ({error}): pass --axes to say what each is."
-        ) from error
+        raise UnreadableVolume(f"the axistags are damaged ({error}): pass --axes to say what each is.") from error
     return axes, {axis: size for axis, size in resolution.items() if size > 0}
 
 

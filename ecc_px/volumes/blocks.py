@@ -23,9 +23,7 @@ class Block:
     @property
     def core_in_outer(self) -> Region:
         """The core's place in an array that holds the outer region."""
-        z, y, x = (
-            slice(c.start - o.start, c.stop - o.start) for c, o in zip(self.core, self.outer, strict=True)
-        )
+        z, y, x = (slice(c.start - o.start, c.stop - o.start) for c, o in zip(self.core, self.outer, strict=True))
         return z, y, x
 
 
@@ -39,9 +37,7 @@ def blocks_of(shape: Shape, core: Shape, halo: Shape = (0, 0, 0)) -> Iterator[Bl
 def block_at(corner: tuple[int, ...], shape: Shape, core: Shape, halo: Shape) -> Block:
     """The block whose core begins at `corner`."""
     inner = tuple(slice(a, min(a + c, n)) for a, c, n in zip(corner, core, shape, strict=True))
-    outer = tuple(
-        slice(max(0, s.start - h), min(n, s.stop + h)) for s, h, n in zip(inner, halo, shape, strict=True)
-    )
+    outer = tuple(slice(max(0, s.start - h), min(n, s.stop + h)) for s, h, n in zip(inner, halo, shape, strict=True))
     return Block(core=(inner[0], inner[1], inner[2]), outer=(outer[0], outer[1], outer[2]))
 
 

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ecc_px.errors import InvalidSetting, UnreadableVolume
 from ecc_px.volumes import naming
 from ecc_px.volumes.hdf5 import EXPORTED_DATA, Hdf5Volume
 from ecc_px.volumes.hdf5_writer import Compression, Hdf5Writer
+from ecc_px.volumes.nifti import NiftiVolume
+from ecc_px.volumes.ome_zarr import OmeZarrVolume
+from ecc_px.volumes.tiff import TiffVolume
+from ecc_px.volumes.tiff_planes import TiffPlanesVolume
 from ecc_px.volumes.volume import Layout, Volume
 from ecc_px.volumes.writer import VolumeWriter
 
+Format = Literal["hdf5", "tiff", "planes", "nifti", "zarr"]
 
-def open_volume(
-    path: str | Path, *, axes: str | None = None, inner_path: str | None = None, level: int = 0
-) -> Volume:
+_SIGNATURE_BYTES = 8
+"""Of a file's start, enough to tell the formats."""
+
+
+def open_volume(path: str | Path, *, axes: str | None = None, inner_path: str | None = None, level: int = 0) -> Volume:
     """Open an image for reading by region.
 
     Parameters
@@ -40,12 +47,50 @@ def open_volume(
     if not file.exists():
         raise UnreadableVolume(f"{path}: there is no such file or folder.")
     inner_path = inner_path or following
-    if file.is_file() and file.stat().st_size == 0:
+    try:
+        volume_format = _folder_format(file) if file.is_dir() else _file_format(file)
+        if inner_path and volume_format not in ("hdf5", "zarr"):
+            raise InvalidSetting(f"only HDF5 and Zarr have images inside, such as {inner_path!r}.")
+        if level and volume_format not in ("tiff", "zarr"):
+            raise InvalidSetting(f"only OME-Zarr and pyramidal TIFF have a level {level}.")
+        match volume_format:
+            case "hdf5":
+                return Hdf5Volume(file, inner_path=inner_path, axes=axes)
+            case "tiff":
+                return TiffVolume(file, axes=axes, level=level)
+            case "planes":
+                return TiffPlanesVolume(file, axes=axes)
+            case "nifti":
+                return NiftiVolume(file, axes=axes)
+            case "zarr":
+                return OmeZarrVolume(file, inner_path=inner_path, axes=axes, level=level)
+    except PermissionError as error:
+        raise UnreadableVolume(f"{file}: you may not read it. Ask its owner.") from error
+    except InvalidSetting as error:
+        raise InvalidSetting(error if str(file) in str(error) else f"{file}: {error}") from error
+
+
+def _folder_format(folder: Path) -> Format:
+    is_zarr = naming.suffix_of(folder) in naming.ZARR_SUFFIXES or any(
+        (folder / name).exists() for name in ("zarr.json", ".zgroup", ".zarray", ".zattrs")
+    )
+    return "zarr" if is_zarr else "planes"
+
+
+def _file_format(file: Path) -> Format:
+    """By its extension, else by its first bytes."""
+    with file.open("rb") as stream:
+        start = stream.read(_SIGNATURE_BYTES)
+    if not start:
         raise UnreadableVolume(f"{file}: the file is empty. Copy it again.")
     suffix = naming.suffix_of(file)
-    if suffix in naming.HDF5_SUFFIXES:
-        return Hdf5Volume(file, inner_path=inner_path, axes=axes)
-    raise UnreadableVolume(f"{file}: no format that we read has this name.")
+    if suffix in naming.HDF5_SUFFIXES or start.startswith(b"\x89HDF\r\n\x1a\n"):
+        return "hdf5"
+    if suffix in naming.TIFF_SUFFIXES or start[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        return "tiff"
+    if suffix in naming.NIFTI_SUFFIXES:
+        return "nifti"
+    raise UnreadableVolume(f"{file}: it is no image that we read: HDF5, TIFF, NIfTI or OME-Zarr.")
 
 
 def create_volume(

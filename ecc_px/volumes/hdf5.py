@@ -48,9 +48,7 @@ class Hdf5Volume(Volume):
         except BaseException as error:
             self.close()
             if isinstance(error, OSError):
-                raise UnreadableVolume(
-                    f"{path}: the HDF5 file is damaged ({error}). Copy it again."
-                ) from error
+                raise UnreadableVolume(f"{path}: the HDF5 file is damaged ({error}). Copy it again.") from error
             raise
 
     def _read_stored(self, index: tuple[slice, ...]) -> npt.NDArray[Any]:
@@ -78,9 +76,7 @@ def _open_file(path: Path) -> h5py.File:
         if "truncated" in reason:
             raise IncompleteVolume(f"{path}: the HDF5 file was cut short. Copy it again.") from error
         if "unable to lock" in reason:
-            raise UnreadableVolume(
-                f"{path}: another program is writing it. Wait until it is done."
-            ) from error
+            raise UnreadableVolume(f"{path}: another program is writing it. Wait until it is done.") from error
         if "signature not found" in reason:
             raise UnreadableVolume(f"{path}: it is no HDF5 file, whatever its name says.") from error
         raise UnreadableVolume(f"{path}: HDF5 can't open it ({reason}). Copy it again.") from error
@@ -162,15 +158,11 @@ def _axes_of(dataset: h5py.Dataset, path: Path, given: str | None, stated: str |
         return "".join(labels), "DIMENSION_LABELS"
     guessed = default_axes(dataset.shape)
     if guessed is None:
-        raise UnreadableVolume(
-            f"{path}: {dataset.name} has the shape {dataset.shape} and no axistags: pass --axes."
-        )
+        raise UnreadableVolume(f"{path}: {dataset.name} has the shape {dataset.shape} and no axistags: pass --axes.")
     return guessed, "number of dimensions"
 
 
-def _voxel_um_of(
-    dataset: h5py.Dataset, axes: str, resolution: dict[str, float]
-) -> tuple[VoxelUm | None, str]:
+def _voxel_um_of(dataset: h5py.Dataset, axes: str, resolution: dict[str, float]) -> tuple[VoxelUm | None, str]:
     """Voxel size and where it came from.
 
     A 2-D image has no z: 1 µm stands for it, so that volumes are areas.

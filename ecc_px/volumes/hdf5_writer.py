@@ -47,9 +47,7 @@ class Hdf5Writer(VolumeWriter):
     ) -> None:
         super().__init__(path, layout, overwrite=overwrite)
         if compression not in get_args(Compression):
-            raise InvalidSetting(
-                f"compression {compression!r}: HDF5 knows {', '.join(get_args(Compression))}."
-            )
+            raise InvalidSetting(f"compression {compression!r}: HDF5 knows {', '.join(get_args(Compression))}.")
         self._compression = compression
         self._encode = _encoder(compression)
         self._dataset_name = dataset
@@ -122,8 +120,7 @@ def _default_chunks(layout: Layout) -> tuple[int, ...]:
     """64³ voxels of one channel and one frame, clipped to the image."""
     edge = {"t": 1, "c": 1}
     return tuple(
-        min(edge.get(axis, CHUNK_EDGE), extent)
-        for axis, extent in zip(layout.axes, layout.stored_shape, strict=True)
+        min(edge.get(axis, CHUNK_EDGE), extent) for axis, extent in zip(layout.axes, layout.stored_shape, strict=True)
     )
 
 

@@ -78,13 +78,11 @@ def _flush_to_disk(path: Path) -> None:
 
 @contextlib.contextmanager
 def write_errors_named(path: Path) -> Iterator[None]:
-    """Turn what the system and the libraries raise, e.g. when a disk is full, into a sentence with the path."""
+    """Turn what the system and the libraries raise, e.g. on a full disk, into a sentence with the path."""
     try:
         yield
     except (OSError, RuntimeError) as error:
-        raise OutputFailed(
-            f"{path}: it could not be written: {_reason(error)}. Nothing was left behind."
-        ) from error
+        raise OutputFailed(f"{path}: it could not be written: {_reason(error)}. Nothing was left behind.") from error
 
 
 def _reason(error: BaseException) -> str:

@@ -1,8 +1,8 @@
 """The contract that every image format keeps: a volume is read by region, never whole.
 
 On disk an image may have any of the axes t, z, y, x, c in any order. Whoever reads it through this contract
-sees `frames` × `channels` × (z, y, x), in that order, whatever the file says; `axes` remembers the file's order
-so that an output can be written in it.
+sees `frames` × `channels` × (z, y, x), in that order, whatever the file says; `axes` remembers the file's
+order so that an output can be written in it.
 """
 
 from __future__ import annotations
@@ -54,11 +54,7 @@ class Layout:
     origins: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if (
-            len(set(self.axes)) != len(self.axes)
-            or set(self.axes) - set("tzyxc")
-            or not {"y", "x"} <= set(self.axes)
-        ):
+        if len(set(self.axes)) != len(self.axes) or set(self.axes) - set("tzyxc") or not {"y", "x"} <= set(self.axes):
             raise InvalidSetting(f"axes {self.axes!r}: each of t, z, y, x, c at most once, y and x always.")
         if len(self.axes) != len(self.stored_shape):
             raise InvalidSetting(
@@ -141,9 +137,7 @@ class Volume(ABC):
         """Voxel size in µm along (z, y, x), None where unknown."""
         return self.layout.voxel_um
 
-    def read(
-        self, region: Region | None = None, *, frame: int = 0, channel: int | None = None
-    ) -> npt.NDArray[Any]:
+    def read(self, region: Region | None = None, *, frame: int = 0, channel: int | None = None) -> npt.NDArray[Any]:
         """Voxels of a region (default: everything), in the stored dtype.
 
         Returns

@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from ecc_px.cli import info
+from ecc_px.cli import cells, info
 from ecc_px.errors import EccPxError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command("info")(info.info)
+app.add_typer(cells.app, name="cells")
 
 
 def main() -> None:

@@ -1,0 +1,132 @@
+"""The volumes that cells are found in: do they fit together, and what do a region's voxels say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ecc_px.cells.objects import LARGEST_FLOAT
+from ecc_px.cells.threshold import PROBABILITY_DTYPES, highest_value_not_above
+from ecc_px.errors import GridMismatch, InvalidSetting, UnreadableVolume
+from ecc_px.volumes.blocks import Region, Shape
+from ecc_px.volumes.volume import Volume
+
+ROUNDING = 0.01
+"""How far outside of 0..1 a float probability may lie before it is none."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """A probability image, the raw volume on the same grid, and which voxels to leave out.
+
+    Parameters
+    ----------
+    probabilities : Volume
+        uint8, uint16 or float32; float32 from 0 to 1, the others from 0 to their largest value.
+    channel : int
+        Which of its channels is the objects' class.
+    threshold : float
+    raw : Volume
+    raw_channel : int
+    mask : Volume or None
+        Voxels above 0 are left out.
+    """
+
+    probabilities: Volume
+    channel: int
+    threshold: float
+    raw: Volume
+    raw_channel: int
+    mask: Volume | None
+
+    def __post_init__(self) -> None:
+        if self.probabilities.dtype.name not in PROBABILITY_DTYPES:
+            raise UnreadableVolume(
+                f"{self.probabilities.path}: {self.probabilities.dtype.name} is no probability image; "
+                f"export it as one of {', '.join(PROBABILITY_DTYPES)}."
+            )
+        highest_value_not_above(self.threshold, self.probabilities.dtype)
+        for role, volume in (("raw volume", self.raw), ("mask", self.mask)):
+            if volume is not None and volume.shape != self.probabilities.shape:
+                raise GridMismatch(
+                    f"{volume.path}: the {role} has {_extent(volume.shape)} voxels (z × y × x), the probability "
+                    f"image {self.probabilities.path} has {_extent(self.probabilities.shape)}: "
+                    "both must be of the same brain at the same resolution."
+                )
+        for volume in (self.probabilities, self.raw, self.mask):
+            if volume is not None and volume.frames > 1:
+                raise InvalidSetting(
+                    f"{volume.path}: {volume.frames} time points; cells are found in one: split the file by time."
+                )
+        if not 0 <= self.raw_channel < self.raw.channels:
+            raise InvalidSetting(
+                f"raw channel {self.raw_channel}: {self.raw.path} has {self.raw.channels}, counted from 0."
+            )
+
+    @property
+    def shape(self) -> Shape:
+        return self.probabilities.shape
+
+    @property
+    def volumes(self) -> list[Volume]:
+        return [v for v in (self.probabilities, self.raw, self.mask) if v is not None]
+
+    def foreground(self, region: Region) -> tuple[npt.NDArray[np.bool_], int]:
+        """Voxels above the threshold and not masked, and how many the mask took away."""
+        image = self.probabilities.read(region, channel=self.channel)[0]
+        kept = None if self.mask is None else ~(self.mask.read(region, channel=0)[0] > 0)
+        if image.dtype.kind == "f":
+            self._refuse_what_is_no_probability(image if kept is None else image[kept])
+        above = image > highest_value_not_above(self.threshold, image.dtype)
+        if kept is None:
+            return above, 0
+        masked = int(np.count_nonzero(above & ~kept))
+        return above & kept, masked
+
+    def intensities(self, region: Region) -> npt.NDArray[Any]:
+        """Raw voxels, known to be numbers that can be summed exactly."""
+        raw = self.raw.read(region, channel=self.raw_channel)[0]
+        if raw.dtype.kind == "f" and raw.size and not np.abs(raw).max() <= LARGEST_FLOAT:
+            raise UnreadableVolume(
+                f"{self.raw.path}: NaN, infinite, or larger than {LARGEST_FLOAT:.0f} near z {region[0].start}, "
+                f"y {region[1].start}, x {region[2].start}: mend or rescale the raw volume."
+            )
+        return raw
+
+    def _refuse_what_is_no_probability(self, image: npt.NDArray[Any]) -> None:
+        if not image.size:
+            return
+        low, high = float(image.min()), float(image.max())
+        if np.isnan(low):
+            raise UnreadableVolume(
+                f"{self.probabilities.path}: NaN among the probabilities (channel {self.channel}): "
+                "make the probability image again."
+            )
+        if low < -ROUNDING or high > 1 + ROUNDING:
+            raise UnreadableVolume(
+                f"{self.probabilities.path}: values from {low:g} to {high:g} where float probabilities lie "
+                "between 0 and 1: is this the probability image?"
+            )
+
+
+def channel_of_class(probabilities: Volume, class_: int | str | None) -> int:
+    """The channel that holds a class: by its name, or by its label, counted from 1; default: the first."""
+    if class_ is None:
+        return 0
+    names = probabilities.layout.channel_names or ()
+    if class_ in names:
+        return names.index(str(class_))
+    label = int(class_) if str(class_).isdigit() else 0
+    if not 1 <= label <= probabilities.channels:
+        named = f", named {', '.join(names)}" if names else ""
+        raise InvalidSetting(
+            f"class {class_}: {probabilities.path} has the labels 1 to {probabilities.channels}{named}."
+        )
+    return label - 1
+
+
+def _extent(shape: Shape) -> str:
+    return " × ".join(str(n) for n in shape)

@@ -1,0 +1,346 @@
+"""Objects and their measures: equal to whole-volume scipy and numpy, for any cut of the volume."""
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from array_volume import ArrayVolume
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
+
+from ecc_px.cells import COLUMNS, find_cells
+from ecc_px.errors import EccPxError, GridMismatch, InvalidSetting, UnknownVoxelSize, UnreadableVolume
+
+UM = (7.0, 6.45, 6.5)
+
+
+def whole_volume_table(foreground, raw, connectivity=6, intensity="obj_mean", low=1, high=None):
+    """The definitions of docs/cells.md, written down once more with whole arrays."""
+    structure = ndimage.generate_binary_structure(3, {6: 1, 18: 2, 26: 3}[connectivity])
+    labels, count = ndimage.label(foreground, structure)  # numbers objects by their first voxels
+    rows = []
+    for label in range(1, count + 1):
+        voxels = np.argwhere(labels == label)
+        n = len(voxels)
+        if n < low or (high is not None and n > high):
+            continue
+        centroid = voxels.sum(axis=0) / n
+        centre = np.rint(centroid).astype(int)
+
+        def cube(radius, centre=centre):
+            return raw[tuple(slice(max(c - radius, 0), c + radius + 1) for c in centre)].astype(float)
+
+        background = np.percentile(cube(4), 5)
+        signal = {
+            "obj_mean": raw[tuple(voxels.T)].astype(float).mean(),
+            "max": cube(1).max(),
+            "local_mean": cube(1).mean(),
+        }[intensity]
+        delta, volume = max(0.0, signal - background), n * np.prod(UM)
+        z, y, x = centroid * UM
+        rows.append((x, y, z, delta, background, volume, delta * volume))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def as_csv(table):
+    text = io.StringIO()
+    table.to_csv(text, index=False, float_format="%.2f", lineterminator="\n")
+    return text.getvalue().encode()
+
+
+@st.composite
+def volumes(draw):
+    shape = draw(st.tuples(st.integers(1, 9), st.integers(1, 11), st.integers(1, 19)))
+    density = draw(st.sampled_from([0.02, 0.15, 0.35, 0.7, 1.0]))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    return rng.random(shape) < density, rng.integers(0, 1000, shape).astype(np.uint16)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    volume=volumes(),
+    block=st.tuples(st.integers(1, 10), st.integers(1, 12), st.integers(1, 20)),
+    connectivity=st.sampled_from([6, 18, 26]),
+    intensity=st.sampled_from(["obj_mean", "max", "local_mean"]),
+    jobs=st.integers(1, 3),
+    limits=st.sampled_from([(1, None), (2, None), (2, 5)]),
+)
+def test_any_cut_gives_the_bytes_of_the_whole_volume(volume, block, connectivity, intensity, jobs, limits, csv_bytes):
+    foreground, raw = volume
+    cells = find_cells(
+        ArrayVolume(foreground.astype(np.float32)),
+        ArrayVolume(raw),
+        voxel_um=UM,
+        connectivity=connectivity,
+        intensity=intensity,
+        min_volume=limits[0],
+        max_volume=limits[1],
+        block_shape=block,
+        jobs=jobs,
+    )
+    expected = whole_volume_table(foreground, raw, connectivity, intensity, *limits)
+    assert csv_bytes(cells) == as_csv(expected)
+
+
+def test_float_raw_gives_the_same_bytes_for_any_cut(blobs, csv_bytes):
+    probabilities, raw = blobs
+    raw = (raw * np.float32(np.pi)).astype(np.float32)
+    tables = {
+        csv_bytes(find_cells(ArrayVolume(probabilities), ArrayVolume(raw), voxel_um=UM, block_shape=block, jobs=jobs))
+        for block, jobs in [(None, 1), ((5, 7, 11), 2), ((27, 1, 36), 3), ((4, 4, 4), 1)]
+    }
+    assert len(tables) == 1
+    assert pd.read_csv(io.BytesIO(tables.pop())).deltaI.to_numpy() == pytest.approx(
+        whole_volume_table(probabilities > 200, raw).deltaI, abs=0.006
+    )
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "uint32", "float32"])
+def test_every_raw_dtype_is_measured_alike(blobs, csv_bytes, dtype):
+    probabilities, raw = blobs
+    cells = find_cells(
+        ArrayVolume(probabilities), ArrayVolume((raw // 4).astype(dtype)), voxel_um=UM, block_shape=(9, 16, 16)
+    )
+    assert csv_bytes(cells) == as_csv(whole_volume_table(probabilities > 200, raw // 4))
+
+
+def test_a_snake_through_all_blocks_is_one_object():
+    foreground = np.zeros((6, 20, 24), bool)
+    for z in (0, 2, 4):
+        foreground[z, ::2] = True
+        for i, y in enumerate(range(1, 19, 2)):
+            foreground[z, y, 0 if i % 2 else -1] = True
+    foreground[1, 0, 0] = foreground[3, -2, 0] = True
+    assert ndimage.label(foreground)[1] == 1
+    cells = find_cells(
+        ArrayVolume(foreground.astype(np.float32)),
+        ArrayVolume(foreground.astype(np.uint16)),
+        voxel_um=(1, 1, 1),
+        block_shape=(1, 3, 4),
+        jobs=2,
+    )
+    assert cells.table.vol.tolist() == [foreground.sum()]
+
+
+def test_a_ring_that_closes_over_four_blocks_is_one_object():
+    foreground = np.zeros((3, 12, 12), bool)
+    foreground[1, 2:10, 2:10] = True
+    foreground[1, 3:9, 3:9] = False
+    cells = find_cells(
+        ArrayVolume(foreground.astype(np.float32)),
+        ArrayVolume(foreground.astype(np.uint16)),
+        voxel_um=(1, 1, 1),
+        block_shape=(3, 6, 6),
+    )
+    assert cells.table[["X", "Y", "Z", "vol"]].to_numpy().tolist() == [[5.5, 5.5, 1.0, 28.0]]
+
+
+@pytest.mark.parametrize(("connectivity", "count"), [(6, 5), (18, 4), (26, 3)])
+def test_blocks_that_meet_at_an_edge_or_a_corner_join_by_connectivity(connectivity, count):
+    """Three pairs of voxels, each pair in two blocks: by a face, over an edge, over a corner."""
+    foreground = np.zeros((4, 12, 12), np.float32)
+    for voxel in [(1, 1, 1), (2, 1, 1), (1, 1, 5), (2, 1, 6), (1, 5, 9), (2, 6, 8)]:
+        foreground[voxel] = 1
+    cells = find_cells(
+        ArrayVolume(foreground),
+        ArrayVolume(foreground.astype(np.uint8)),
+        voxel_um=UM,
+        connectivity=connectivity,
+        block_shape=(2, 6, 3),
+    )
+    assert len(cells) == count
+
+
+def test_six_cells_at_the_last_planes_are_six_rows():
+    """ecc reports each of these twice: its last slab along z is shorter than the overlap of its blocks."""
+    probabilities = np.zeros((55, 50, 50), np.uint8)
+    raw = np.full(probabilities.shape, 100, np.uint16)
+    for y in (10, 25, 40):
+        for x in (10, 30):
+            ball = np.s_[51:54, y - 1 : y + 2, x - 1 : x + 2]
+            probabilities[ball], raw[ball] = 255, 500
+    cells = find_cells(
+        ArrayVolume(probabilities),
+        ArrayVolume(raw),
+        voxel_um=(7.0, 6.45, 6.45),
+        block_shape=(50, 50, 50),
+        jobs=2,
+    )
+    assert len(cells) == 6
+    assert set(cells.table.deltaI) == {400.0}
+    assert set(cells.table.Z) == {364.0}
+    assert np.allclose(cells.table.deltaI_total, cells.table.deltaI * cells.table.vol)
+
+
+def test_background_is_clipped_at_the_volume_and_not_at_a_block():
+    probabilities = np.zeros((20, 20, 20), np.float32)
+    probabilities[10, 10, 10] = 1
+    raw = np.full(probabilities.shape, 300, np.uint16)
+    raw[:10] = 50  # all of it in the earlier block; most of the cube around the cell is 300
+    cells = find_cells(ArrayVolume(probabilities), ArrayVolume(raw), voxel_um=(1, 1, 1), block_shape=(10, 10, 10))
+    assert cells.table.BG.tolist() == [50.0]
+    assert cells.table.deltaI.tolist() == [250.0]
+
+
+def test_masked_voxels_are_no_object_and_are_counted(blobs, csv_bytes):
+    probabilities, raw = blobs
+    mask = np.zeros(probabilities.shape, np.uint8)
+    mask[:, :15] = 7
+    cells = find_cells(
+        ArrayVolume(probabilities),
+        ArrayVolume(raw),
+        mask=ArrayVolume(mask),
+        voxel_um=UM,
+        block_shape=(8, 8, 8),
+    )
+    above = probabilities > 200
+    assert csv_bytes(cells) == as_csv(whole_volume_table(above & (mask == 0), raw))
+    assert cells.summary.masked_voxels == np.count_nonzero(above & (mask > 0))
+
+
+def test_volume_limits_are_included_and_the_summary_accounts_for_every_object(blobs):
+    probabilities, raw = blobs
+    image, volume = ArrayVolume(probabilities), ArrayVolume(raw)
+    sizes = np.bincount(ndimage.label(probabilities > 200)[0].ravel())[1:]
+    low, high = np.sort(sizes)[[len(sizes) // 4, 3 * len(sizes) // 4]]
+    cells = find_cells(
+        image, volume, voxel_um=(1, 1, 1), min_volume=int(low), max_volume=int(high), block_shape=(8, 9, 10)
+    )
+    assert sorted(cells.table.vol) == sorted(sizes[(sizes >= low) & (sizes <= high)])
+    assert cells.table.vol.min() == low
+    assert cells.table.vol.max() == high
+    summary = cells.summary
+    assert (summary.objects, summary.too_small, summary.too_large, summary.cells) == (
+        len(sizes),
+        (sizes < low).sum(),
+        (sizes > high).sum(),
+        len(cells),
+    )
+
+
+def test_a_class_is_chosen_by_label_or_by_name():
+    first, second = np.zeros((2, 4, 8, 8), np.float32)
+    first[1, 2, 2], second[1, 6, 6] = 1, 1
+    image = ArrayVolume(np.stack([first, second], axis=-1), axes="zyxc", channel_names=("cell", "vessel"))
+    raw = ArrayVolume(np.zeros((4, 8, 8), np.uint8))
+    found = {
+        class_: find_cells(image, raw, voxel_um=(1, 1, 1), class_=class_).table.Y.tolist()
+        for class_ in (None, 1, "2", 2, "vessel", "cell")
+    }
+    assert found == {None: [2.0], 1: [2.0], "2": [6.0], 2: [6.0], "vessel": [6.0], "cell": [2.0]}
+    with pytest.raises(InvalidSetting, match="labels 1 to 2, named cell, vessel"):
+        find_cells(image, raw, voxel_um=(1, 1, 1), class_="neuron")
+
+
+def test_a_2d_image_gives_cells():
+    image = np.zeros((10, 12), np.float32)
+    image[4:6, 3:5] = 1
+    cells = find_cells(
+        ArrayVolume(image, axes="yx"), ArrayVolume(image.astype(np.uint8), axes="yx"), voxel_um=(1, 2, 2)
+    )
+    assert cells.table[["X", "Y", "Z", "vol"]].to_numpy().tolist() == [[7.0, 9.0, 0.0, 16.0]]
+
+
+def test_nothing_above_the_threshold_is_an_empty_table_with_a_warning(csv_bytes):
+    image, raw = np.zeros((4, 5, 6), np.uint8), np.zeros((4, 5, 6), np.uint16)
+    cells = find_cells(ArrayVolume(image), ArrayVolume(raw), voxel_um=UM)
+    assert csv_bytes(cells) == b"X,Y,Z,deltaI,BG,vol,deltaI_total\n"
+    assert "no cell" in cells.warnings[0]
+
+
+def test_the_file_knows_the_voxel_size_and_a_contradiction_is_told():
+    image, raw = np.zeros((4, 5, 6), np.uint8), np.zeros((4, 5, 6), np.uint16)
+    image[1, 1, 1] = 255
+    volumes = ArrayVolume(image), ArrayVolume(raw, voxel_um=(5.0, 2.0, 2.0))
+    assert find_cells(*volumes).table.vol.tolist() == [20.0]
+    assert find_cells(*volumes).warnings == ()
+    assert find_cells(*volumes, voxel_um=(5.01, 2.0, 2.0)).warnings == ()
+    differing = find_cells(*volumes, voxel_um=(10.0, 2.0, 2.0))
+    assert differing.table.vol.tolist() == [40.0]
+    assert "10 × 2 × 2 µm" in differing.warnings[0]
+    assert "5 × 2 × 2 µm" in differing.warnings[0]
+
+
+def test_progress_counts_up_to_all_voxels(blobs):
+    probabilities, raw = blobs
+    seen = []
+    find_cells(
+        ArrayVolume(probabilities),
+        ArrayVolume(raw),
+        voxel_um=UM,
+        block_shape=(9, 9, 9),
+        jobs=2,
+        progress=lambda done, total: seen.append((done, total)),
+    )
+    assert seen == sorted(seen)
+    assert seen[-1] == (2 * raw.size, 2 * raw.size)
+
+
+ZEROS = np.zeros((4, 5, 6), np.uint8)
+NAN = np.full((4, 5, 6), np.nan, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "sentence"),
+    [
+        ({"raw": ZEROS[:3]}, GridMismatch, "3 × 5 × 6.*4 × 5 × 6"),
+        ({"mask": ZEROS[:, :2]}, GridMismatch, "4 × 2 × 6.*4 × 5 × 6"),
+        ({"voxel_um": None}, UnknownVoxelSize, "--voxel-um Z Y X"),
+        ({"voxel_um": (1, 0, 1)}, InvalidSetting, "voxel size"),
+        ({"threshold": 1.0}, InvalidSetting, "threshold 1"),
+        ({"threshold": -0.1}, InvalidSetting, "threshold -0.1"),
+        ({"threshold": float("nan")}, InvalidSetting, "threshold nan"),
+        ({"connectivity": 8}, InvalidSetting, "6, 18 or 26"),
+        ({"min_volume": 9, "max_volume": 8}, InvalidSetting, "max volume 8 is below min volume 9"),
+        ({"min_volume": 0}, InvalidSetting, "min volume 0"),
+        ({"intensity": "mean"}, InvalidSetting, "obj_mean, max, local_mean"),
+        ({"local_min_rad": -1}, InvalidSetting, "local_min_rad -1"),
+        ({"local_min_percentile": 101}, InvalidSetting, "percentile"),
+        ({"class_": 2}, InvalidSetting, "class 2"),
+        ({"raw_channel": 1}, InvalidSetting, "raw channel 1"),
+        ({"jobs": 0}, InvalidSetting, "jobs 0"),
+        ({"block_shape": (0, 4, 4)}, InvalidSetting, "block shape"),
+        ({"probabilities": NAN}, UnreadableVolume, "NaN among the probabilities"),
+        ({"probabilities": ZEROS + np.float32(200)}, UnreadableVolume, "between 0 and 1"),
+        ({"probabilities": ZEROS.astype(np.int16)}, UnreadableVolume, "int16 is no probability image"),
+        ({"probabilities": ZEROS + np.uint8(255), "raw": NAN}, UnreadableVolume, "NaN, infinite"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_a_sentence(changed, error, sentence):
+    call = {"probabilities": ZEROS, "raw": ZEROS, "voxel_um": UM} | changed
+    for role in ("probabilities", "raw", "mask"):
+        if role in call:
+            call[role] = ArrayVolume(call[role])
+    with pytest.raises(error, match=sentence):
+        find_cells(call.pop("probabilities"), call.pop("raw"), **call)
+
+
+def test_several_time_points_are_refused():
+    film = ArrayVolume(np.zeros((2, 4, 5, 6), np.uint8), axes="tzyx")
+    with pytest.raises(InvalidSetting, match="2 time points"):
+        find_cells(film, ArrayVolume(ZEROS), voxel_um=UM)
+
+
+def test_nan_under_the_mask_is_nobodys_business():
+    image = np.zeros((4, 5, 6), np.float32)
+    image[0] = np.nan
+    image[2, 2, 2] = 1
+    mask = np.zeros(image.shape, np.uint8)
+    mask[0] = 1
+    cells = find_cells(ArrayVolume(image), ArrayVolume(ZEROS), mask=ArrayVolume(mask), voxel_um=UM)
+    assert len(cells) == 1
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_a_block_that_cannot_be_read_ends_the_work_with_its_error(blobs, jobs):
+    class Broken(ArrayVolume):
+        def _read_stored(self, index):
+            if index[0].start >= 9:
+                raise UnreadableVolume("plane 9 is damaged.")
+            return super()._read_stored(index)
+
+    probabilities, raw = blobs
+    with pytest.raises(EccPxError, match="plane 9"):
+        find_cells(Broken(probabilities), ArrayVolume(raw), voxel_um=UM, block_shape=(3, 30, 36), jobs=jobs)

@@ -1,0 +1,61 @@
+"""Blocks fit how the volumes are stored, and come back in order."""
+
+import threading
+
+import numpy as np
+import pytest
+from array_volume import ArrayVolume
+
+from ecc_px.cells.streaming import BLOCK_VOXELS, block_shape_for, in_order
+
+
+def volume(shape, chunks):
+    return ArrayVolume(np.broadcast_to(np.uint8(0), shape), chunks=chunks)
+
+
+@pytest.mark.parametrize(
+    ("shape", "chunks", "block"),
+    [
+        ((2000, 3000, 1600), (64, 64, 64), (320, 320, 320)),
+        ((2000, 2900, 1660), None, (6, 2900, 1660)),
+        ((20, 30, 40), None, (20, 30, 40)),
+        ((20, 30, 40), (64, 64, 64), (20, 30, 40)),
+        ((1, 9000, 9000), (1, 256, 256), (1, 5888, 5632)),
+        ((5, 30000, 30000), None, (1, 30000, 30000)),
+    ],
+)
+def test_blocks_are_made_of_whole_chunks_or_planes(shape, chunks, block):
+    assert block_shape_for([volume(shape, chunks)]) == block
+    assert np.prod(block) <= BLOCK_VOXELS or block[0] == 1
+
+
+def test_planes_beside_chunks_give_slabs_of_planes():
+    shape = (2000, 2900, 1660)
+    assert block_shape_for([volume(shape, (64, 64, 64)), volume(shape, None)])[1:] == shape[1:]
+
+
+def test_results_come_in_the_order_of_the_items_however_long_each_takes():
+    gate = threading.Event()
+
+    def work(item):
+        if item == 0:
+            gate.wait(10)
+        if item == 3:
+            gate.set()
+        return item * item
+
+    assert list(in_order(work, range(20), jobs=3)) == [(i, i * i) for i in range(20)]
+
+
+def test_an_error_ends_the_work():
+    begun = []
+
+    def work(item):
+        begun.append(item)
+        if item == 2:
+            raise ValueError("item 2")
+        return item
+
+    with pytest.raises(ValueError, match="item 2"):
+        list(in_order(work, range(1000), jobs=2))
+    assert len(begun) < 20

@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from ecc_px.cli import cells, info
+from ecc_px.cli import cells, info, predict, run, warmup
 from ecc_px.errors import EccPxError
 
 app = typer.Typer(
@@ -20,7 +20,10 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command("info")(info.info)
+app.command("predict")(predict.predict)
 app.add_typer(cells.app, name="cells")
+app.command("run")(run.run)
+app.command("warmup")(warmup.warmup)
 
 
 def main() -> None:

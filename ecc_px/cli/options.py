@@ -1,0 +1,61 @@
+"""Options that several commands share, so that they mean and say the same everywhere."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+VoxelUm = Annotated[
+    tuple[float, float, float] | None,
+    typer.Option("--voxel-um", metavar="Z Y X", help="Voxel size in µm, z y x. Default: what the files say."),
+]
+OutputFolder = Annotated[Path, typer.Option("--output", "-o", help="Folder for the results; made if missing.")]
+Jobs = Annotated[
+    int | None,
+    typer.Option("--jobs", "-j", min=1, help="Threads. Default: one for each processor.", show_default=False),
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing results.")]
+Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A trained ilastik project (.ilp).", show_default=False)]
+Inputs = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="INPUT…",
+        help="Volumes: HDF5 (a dataset's path may follow the file name), TIFF, folder of TIFF planes, NIfTI, OME-Zarr.",
+        show_default=False,
+    ),
+]
+
+
+class FlavourName(StrEnum):
+    """Whose structure tensor."""
+
+    ilastik = "ilastik"
+    vigra = "vigra"
+
+
+Flavour = Annotated[
+    FlavourName,
+    typer.Option("--flavour", help="vigra: for projects with a structure tensor trained before about ilastik 1.2."),
+]
+Mask = Annotated[
+    Path | None,
+    typer.Option("--mask", help="Volume on the same grid; where it is 0, nothing is computed and results are 0."),
+]
+Threshold = Annotated[
+    float,
+    typer.Option(help="Voxels whose probability is above it, strictly, belong to objects (0.7: 71 of 100 votes)."),
+]
+MinVolume = Annotated[int, typer.Option(min=1, help="Smallest cell, in voxels, itself included.")]
+MaxVolume = Annotated[
+    int | None,
+    typer.Option(min=1, help="Largest cell, in voxels, itself included. Default: no limit.", show_default=False),
+]
+ObjectClass = Annotated[
+    str | None,
+    typer.Option(
+        "--class", help="The class that is the cells, by label or name. Default: label 1.", show_default=False
+    ),
+]

@@ -1,0 +1,102 @@
+"""`ecc-px run`: from raw volumes to tables of cells."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ecc_px.cli import predict as predict_command
+from ecc_px.cli.batch import process, warn
+from ecc_px.cli.cells import summary_line
+from ecc_px.cli.options import (
+    Flavour,
+    FlavourName,
+    Inputs,
+    Jobs,
+    Mask,
+    MaxVolume,
+    MinVolume,
+    Model,
+    ObjectClass,
+    OutputFolder,
+    Overwrite,
+    Threshold,
+    VoxelUm,
+)
+from ecc_px.cli.progress import voxel_progress
+
+if TYPE_CHECKING:
+    from ecc_px.pipeline.run import Brain
+
+
+def run(
+    model: Model,
+    inputs: Inputs,
+    output: OutputFolder,
+    voxel_um: VoxelUm = None,
+    threshold: Threshold = 0.7,
+    min_volume: MinVolume = 1,
+    max_volume: MaxVolume = None,
+    class_: ObjectClass = None,
+    dtype: Annotated[
+        predict_command.Dtype, typer.Option(help="Type of the probability image.")
+    ] = predict_command.Dtype.uint8,
+    mask: Mask = None,
+    flavour: Flavour = FlavourName.ilastik,
+    jobs: Jobs = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Classify volumes and find their cells: OUTPUT/<name>_probabilities.h5, _cells.csv and _overview.png of each."""
+    from ecc_px.cells.inputs import channel_of_class
+    from ecc_px.classifiers import load_classifier
+    from ecc_px.pipeline.run import run as run_brain
+    from ecc_px.report.overview import overview
+    from ecc_px.volumes import open_volume
+
+    classifier = load_classifier(model, flavour=flavour.value)
+
+    def work(source: Path) -> tuple[Brain, Path]:
+        with open_volume(source) as volume:
+            with voxel_progress(source.name) as progress:
+                brain = run_brain(
+                    classifier,
+                    volume,
+                    output,
+                    voxel_um=voxel_um,
+                    jobs=jobs,
+                    overwrite=overwrite,
+                    prediction={"dtype": dtype.value, "mask": mask},
+                    cells={
+                        "threshold": threshold,
+                        "min_volume": min_volume,
+                        "max_volume": max_volume,
+                        "class_": class_,
+                    },
+                    progress=progress,
+                )
+            with open_volume(brain.prediction.probabilities) as probabilities:
+                picture = overview(
+                    volume,
+                    probabilities,
+                    brain.cells.cells.table,
+                    output / f"{volume.name}_overview.png",
+                    voxel_um=brain.cells.cells.voxel_um,
+                    object_class=channel_of_class(probabilities, class_),
+                    overwrite=overwrite,
+                )
+            return brain, picture
+
+    process(inputs, work, describe)
+
+
+def describe(made: tuple[Brain, Path]) -> list[str]:
+    """Where the results of a brain are."""
+    brain, picture = made
+    warn(brain.cells.cells.warnings)
+    return [
+        *predict_command.describe(brain.prediction),
+        f"{brain.cells.path}: {summary_line(brain.cells.cells)}",
+        str(picture),
+    ]

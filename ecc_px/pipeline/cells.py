@@ -1,0 +1,83 @@
+"""The second step of a brain: from its probability image to a table of cells on disk, with a receipt."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ecc_px.cells import Cells, find_cells
+from ecc_px.cells.table import table_name
+from ecc_px.pipeline.predict import Progress
+from ecc_px.pipeline.receipt import describe_volume, now, write_receipt
+from ecc_px.volumes import Volume, open_volume
+from ecc_px.volumes.partial import PartialOutput, write_errors_named
+
+
+@dataclass(frozen=True)
+class CellTable:
+    """A table of cells, in memory and on disk."""
+
+    path: Path
+    cells: Cells
+
+
+def write_cells(
+    probabilities: Volume | str | Path,
+    raw: Volume | str | Path,
+    out_dir: str | Path,
+    *,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+    **settings: Any,
+) -> CellTable:
+    """Find cells and write `<out_dir>/<name>_cells.csv`; the name is the probability image's without `_probabilities`.
+
+    Parameters
+    ----------
+    probabilities, raw : Volume or path
+    out_dir : path
+        Made if it does not exist.
+    overwrite : bool
+    progress : function of (voxels done, voxels in all), optional
+    **settings
+        Of `ecc_px.find_cells`: threshold, volume limits, voxel size …
+
+    Raises
+    ------
+    OutputExists
+        Before anything is computed.
+    EccPxError
+        See `ecc_px.find_cells`.
+    """
+    started = now()
+    out_dir = Path(out_dir)
+    with ExitStack() as opened:
+        image = probabilities if isinstance(probabilities, Volume) else opened.enter_context(open_volume(probabilities))
+        measured = raw if isinstance(raw, Volume) else opened.enter_context(open_volume(raw))
+        path = out_dir / table_name(image.name)
+        PartialOutput(path, overwrite=overwrite).refuse_existing()
+        cells = find_cells(image, measured, progress=progress, **settings)
+        with write_errors_named(out_dir):
+            out_dir.mkdir(parents=True, exist_ok=True)
+        cells.write_csv(path, overwrite=overwrite)
+        content = {
+            "columns": list(cells.table.columns),
+            "units": "X, Y, Z: µm, voxel index × voxel size; vol: µm³; deltaI, BG: raw; deltaI_total = deltaI × vol",
+            "summary": asdict(cells.summary),
+            "warnings": list(cells.warnings),
+            "voxel_um_zyx": list(cells.voxel_um),
+            "probabilities": describe_volume(image),
+            "raw": describe_volume(measured),
+            "settings": {name: _plain(value) for name, value in settings.items()},
+        }
+        write_receipt(path, content, started)
+    return CellTable(path, cells)
+
+
+def _plain(value: Any) -> Any:
+    """A setting as JSON can hold it."""
+    if isinstance(value, Volume):
+        return str(value.path)
+    return str(value) if isinstance(value, Path) else value

@@ -9,11 +9,14 @@ from typing import Any, Literal
 from ecc_px.errors import InvalidSetting, UnreadableVolume
 from ecc_px.volumes import naming
 from ecc_px.volumes.hdf5 import EXPORTED_DATA, Hdf5Volume
-from ecc_px.volumes.hdf5_writer import Compression, Hdf5Writer
+from ecc_px.volumes.hdf5_writer import Hdf5Writer
 from ecc_px.volumes.nifti import NiftiVolume
+from ecc_px.volumes.nifti_writer import NiftiGzWriter, NiftiWriter
 from ecc_px.volumes.ome_zarr import OmeZarrVolume
+from ecc_px.volumes.ome_zarr_writer import Downsampling, OmeZarrWriter
 from ecc_px.volumes.tiff import TiffVolume
 from ecc_px.volumes.tiff_planes import TiffPlanesVolume
+from ecc_px.volumes.tiff_writer import TiffPlanesWriter, TiffVolumeWriter
 from ecc_px.volumes.volume import Layout, Volume
 from ecc_px.volumes.writer import VolumeWriter
 
@@ -97,24 +100,33 @@ def create_volume(
     path: str | Path,
     layout: Layout,
     *,
-    compression: Compression = "gzip",
+    compression: str | None = None,
     attributes: Mapping[str, Any] | None = None,
     dataset: str = EXPORTED_DATA,
     overwrite: bool = False,
+    ngff_version: str = "0.4",
+    downsampling: Downsampling = "mean",
 ) -> VolumeWriter:
     """Begin an image that is written by region; the extension of `path` decides the format.
 
     Parameters
     ----------
     path : path
+        .h5, .hdf5; .tif, .tiff, .ome.tif; .nii, .nii.gz; .zarr, .ome.zarr; none for a folder of TIFF planes.
     layout : Layout
-        Shape, dtype, voxel size; its axis order and chunks where the format can have them.
-    compression : {"gzip", "lzf", "none"}
+        Shape, dtype, voxel size. HDF5 keeps its axis order; the other formats have their own.
+    compression : str, optional
+        HDF5: gzip (default), lzf, none. OME-Zarr: zstd (default), gzip, none. Others have one each.
     attributes : mapping, optional
         HDF5: attributes of the dataset.
     dataset : str
         HDF5: the dataset's path.
     overwrite : bool
+        Replace what is at `path`, when the new output is complete.
+    ngff_version : {"0.4", "0.5"}
+        OME-Zarr: the version written.
+    downsampling : {"mean", "nearest"}
+        OME-Zarr: how the coarser levels are made; class numbers need "nearest".
 
     Returns
     -------
@@ -125,16 +137,26 @@ def create_volume(
     ------
     OutputExists
         There is something at `path` already.
+    InvalidSetting
+        No format has this extension, or the format can't do what is asked for.
     """
     path = Path(path)
-    suffix = naming.suffix_of(path)
-    if suffix in naming.HDF5_SUFFIXES:
-        return Hdf5Writer(
-            path,
-            layout,
-            compression=compression,
-            dataset=dataset,
-            attributes=attributes,
-            overwrite=overwrite,
-        )
-    raise InvalidSetting(f"{path}: no format that we write has this extension.")
+    common: dict[str, Any] = {"compression": compression, "overwrite": overwrite}
+    match naming.suffix_of(path):
+        case suffix if suffix in naming.HDF5_SUFFIXES:
+            return Hdf5Writer(path, layout, dataset=dataset, attributes=attributes, **common)
+        case suffix if suffix in naming.TIFF_SUFFIXES:
+            return TiffVolumeWriter(path, layout, **common)
+        case suffix if suffix in naming.ZARR_SUFFIXES:
+            return OmeZarrWriter(path, layout, ngff_version=ngff_version, downsampling=downsampling, **common)
+        case ".nii":
+            return NiftiWriter(path, layout, **common)
+        case ".nii.gz":
+            return NiftiGzWriter(path, layout, **common)
+        case _ if not path.suffix:
+            return TiffPlanesWriter(path, layout, **common)
+        case _:
+            raise InvalidSetting(
+                f"{path}: no format that we write has this extension: .h5, .tif, .ome.tif, .nii, .nii.gz, "
+                ".ome.zarr, or none for a folder of TIFF planes."
+            )

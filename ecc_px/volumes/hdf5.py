@@ -15,6 +15,7 @@ from ecc_px.volumes.axistags import axes_from_axistags
 from ecc_px.volumes.dtypes import native_dtype
 from ecc_px.volumes.naming import volume_name
 from ecc_px.volumes.volume import SUPPORTED_DTYPES, Layout, Volume, VoxelUm
+from ecc_px.volumes.voxel_size import voxel_um_from
 
 EXPORTED_DATA = "exported_data"
 """The dataset that ilastik writes its results to."""
@@ -163,19 +164,12 @@ def _axes_of(dataset: h5py.Dataset, path: Path, given: str | None, stated: str |
 
 
 def _voxel_um_of(dataset: h5py.Dataset, axes: str, resolution: dict[str, float]) -> tuple[VoxelUm | None, str]:
-    """Voxel size and where it came from.
-
-    A 2-D image has no z: 1 µm stands for it, so that volumes are areas.
-    """
+    """Voxel size, and where it came from."""
     sizes = np.ravel(dataset.attrs.get("element_size_um", ()))
     if sizes.dtype.kind in "uif" and len(sizes) == 3 and (sizes > 0).all():
         z, y, x = (float(size) for size in sizes)
         return (z, y, x), "element_size_um attribute"
-    if "z" not in axes:
-        resolution = {"z": 1.0} | resolution
-    if {"z", "y", "x"} <= set(resolution):
-        return (resolution["z"], resolution["y"], resolution["x"]), "axistags resolution"
-    return None, ""
+    return voxel_um_from(resolution, axes), "axistags resolution"
 
 
 def _plain(value: Any) -> Any:

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from itertools import product
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import h5py
 import imagecodecs
 import numpy as np
 import numpy.typing as npt
 
-from ecc_px.errors import InvalidSetting
 from ecc_px.volumes.axistags import axistags_json
+from ecc_px.volumes.chunks import Index, chunk_shape, chunks_in, covers_whole_chunks
 from ecc_px.volumes.hdf5 import CHUNK_CACHE_BYTES, EXPORTED_DATA
 from ecc_px.volumes.volume import Layout
 from ecc_px.volumes.writer import VolumeWriter
-
-Compression = Literal["gzip", "lzf", "none"]
 
 GZIP_LEVEL = 1
 """ilastik's; higher levels save a few per cent on microscopy noise and cost several times the time."""
@@ -29,47 +27,43 @@ CHUNK_EDGE = 64
 
 
 class Hdf5Writer(VolumeWriter):
-    """Writes one dataset. Regions may come in any order.
+    """Writes one dataset.
 
     Chunks that a region covers whole are compressed in the calling thread and handed over as bytes; HDF5
     itself compresses under its lock, one thread at a time.
     """
+
+    compressions = ("gzip", "lzf", "none")
 
     def __init__(
         self,
         path: Path,
         layout: Layout,
         *,
-        compression: Compression = "gzip",
+        compression: str | None = None,
         dataset: str = EXPORTED_DATA,
         attributes: Mapping[str, Any] | None = None,
         overwrite: bool = False,
     ) -> None:
-        super().__init__(path, layout, overwrite=overwrite)
-        if compression not in get_args(Compression):
-            raise InvalidSetting(f"compression {compression!r}: HDF5 knows {', '.join(get_args(Compression))}.")
-        self._compression = compression
-        self._encode = _encoder(compression)
+        self._chunks = chunk_shape(layout, CHUNK_EDGE)
+        chunked = replace(layout, chunks=self._chunks)
+        super().__init__(path, chunked, compression=compression, overwrite=overwrite)
+        self._encode = _ENCODERS[self.compression]
         self._dataset_name = dataset
         self._attributes = dict(attributes or {})
-        self._chunks = layout.chunks or _default_chunks(layout)
         # Pieces of chunks are read, changed and written back: one thread at a time.
         self._lock = threading.Lock()
 
     def _begin(self) -> None:
         self._file = h5py.File(self._output.temporary, "w", rdcc_nbytes=CHUNK_CACHE_BYTES)
-        filters: dict[str, dict[str, Any]] = {
-            "gzip": {"compression": "gzip", "compression_opts": GZIP_LEVEL},
-            "lzf": {"compression": "lzf"},
-            "none": {},
-        }
         layout = self.layout
         self._dataset = self._file.create_dataset(
             self._dataset_name,
             shape=layout.stored_shape,
             dtype=layout.dtype,
             chunks=self._chunks,
-            **filters[self._compression],
+            compression=None if self.compression == "none" else self.compression,
+            compression_opts=GZIP_LEVEL if self.compression == "gzip" else None,
         )
         attributes = self._dataset.attrs
         attributes["axistags"] = axistags_json(layout.axes, layout.voxel_um)
@@ -80,32 +74,17 @@ class Hdf5Writer(VolumeWriter):
         for key, value in self._attributes.items():
             attributes[key] = value
 
-    def _write_stored(self, index: tuple[slice, ...], stored: npt.NDArray[Any]) -> None:
-        if self._covers_whole_chunks(index):
-            for corner, piece in self._chunks_of(index, stored):
-                data, filter_mask = self._encode(_padded(piece, self._chunks))
-                self._dataset.id.write_direct_chunk(corner, data, filter_mask)
-        else:
+    def _write_stored(self, index: Index, stored: npt.NDArray[Any]) -> None:
+        if not covers_whole_chunks(index, self._chunks, self.layout.stored_shape):
             with self._lock:
                 self._dataset[index] = stored
-
-    def _covers_whole_chunks(self, index: tuple[slice, ...]) -> bool:
-        return all(
-            part.start % chunk == 0 and (part.stop % chunk == 0 or part.stop == extent)
-            for part, chunk, extent in zip(index, self._chunks, self.layout.stored_shape, strict=True)
-        )
-
-    def _chunks_of(
-        self, index: tuple[slice, ...], stored: npt.NDArray[Any]
-    ) -> Iterator[tuple[tuple[int, ...], npt.NDArray[Any]]]:
-        """Corner in the dataset and voxels of each chunk of a region."""
-        grid = [range(part.start, part.stop, chunk) for part, chunk in zip(index, self._chunks, strict=True)]
-        for corner in product(*grid):
+            return
+        for chunk in chunks_in(index, self._chunks):
             inside = tuple(
-                slice(at - part.start, at - part.start + chunk)
-                for at, part, chunk in zip(corner, index, self._chunks, strict=True)
+                slice(at.start - part.start, at.stop - part.start) for at, part in zip(chunk, index, strict=True)
             )
-            yield corner, stored[inside]
+            data, filter_mask = self._encode(_padded(stored[inside], self._chunks))
+            self._dataset.id.write_direct_chunk(tuple(at.start for at in chunk), data, filter_mask)
 
     def _finish(self) -> None:
         # HDF5 reports a full disk at a flush; at a close it may only print it.
@@ -116,35 +95,28 @@ class Hdf5Writer(VolumeWriter):
         self._file.close()
 
 
-def _default_chunks(layout: Layout) -> tuple[int, ...]:
-    """64³ voxels of one channel and one frame, clipped to the image."""
-    edge = {"t": 1, "c": 1}
-    return tuple(
-        min(edge.get(axis, CHUNK_EDGE), extent) for axis, extent in zip(layout.axes, layout.stored_shape, strict=True)
-    )
-
-
-def _padded(piece: npt.NDArray[Any], chunks: tuple[int, ...]) -> npt.NDArray[Any]:
+def _padded(piece: npt.NDArray[Any], chunks: tuple[int, ...]) -> bytes:
     """A chunk in its full size: at the border of the image HDF5 stores it with voxels that nobody reads."""
-    missing = [(0, chunk - extent) for chunk, extent in zip(chunks, piece.shape, strict=True)]
-    return np.ascontiguousarray(np.pad(piece, missing) if any(after for _, after in missing) else piece)
+    if piece.shape != chunks:
+        piece = np.pad(piece, [(0, full - n) for full, n in zip(chunks, piece.shape, strict=True)])
+    return piece.tobytes()
 
 
-def _encoder(compression: Compression) -> Callable[[npt.NDArray[Any]], tuple[bytes, int]]:
-    """A function from a chunk to its stored bytes and HDF5's filter mask (1: stored without the filter)."""
+def _gzip(chunk: bytes) -> tuple[bytes, int]:
+    return bytes(imagecodecs.zlib_encode(chunk, level=GZIP_LEVEL)), 0
 
-    def gzip(chunk: npt.NDArray[Any]) -> tuple[bytes, int]:
-        return bytes(imagecodecs.zlib_encode(chunk.tobytes(), level=GZIP_LEVEL)), 0
 
-    def lzf(chunk: npt.NDArray[Any]) -> tuple[bytes, int]:
-        raw = chunk.tobytes()
-        try:
-            encoded = bytes(imagecodecs.lzf_encode(raw))
-        except RuntimeError:
-            return raw, 1
-        return (encoded, 0) if len(encoded) < len(raw) else (raw, 1)
+def _lzf(chunk: bytes) -> tuple[bytes, int]:
+    try:
+        encoded = bytes(imagecodecs.lzf_encode(chunk))
+    except RuntimeError:  # it would grow
+        return chunk, 1
+    return (encoded, 0) if len(encoded) < len(chunk) else (chunk, 1)
 
-    def none(chunk: npt.NDArray[Any]) -> tuple[bytes, int]:
-        return chunk.tobytes(), 0
 
-    return {"gzip": gzip, "lzf": lzf, "none": none}[compression]
+def _as_it_is(chunk: bytes) -> tuple[bytes, int]:
+    return chunk, 0
+
+
+_ENCODERS: dict[str, Callable[[bytes], tuple[bytes, int]]] = {"gzip": _gzip, "lzf": _lzf, "none": _as_it_is}
+"""From a chunk to its stored bytes and HDF5's filter mask (1: stored without the filter)."""

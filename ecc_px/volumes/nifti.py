@@ -49,13 +49,15 @@ class NiftiVolume(Volume):
         self._plain: IO[bytes] | None = None
         self._is_gzipped = path.name.lower().endswith(".gz")
         try:
-            header = nib.load(path).header
+            image = nib.load(path)
         except Exception as error:  # nibabel, gzip and zlib each raise their own
             raise UnreadableVolume(f"{path}: it is no NIfTI file, or is damaged ({error}).") from error
+        header = image.header
         self.attributes = {"descrip": header["descrip"].item().decode(errors="replace")}
-        self._offset = int(header.get_data_offset())
-        self._stored_dtype = header.get_data_dtype()
-        self._slope, self._inter = _scaling(header)
+        # What a loaded header says of these, nibabel has reset for writing; the proxy has what the file says.
+        stored = image.dataobj
+        self._offset, self._stored_dtype = int(stored.offset), stored.dtype
+        self._slope, self._inter = float(stored.slope), float(stored.inter)
         self.layout = self._layout(header, axes)
         if not self._is_gzipped:
             self._refuse_short(path.stat().st_size)
@@ -140,14 +142,6 @@ class NiftiVolume(Volume):
     def close(self) -> None:
         if self._plain is not None:
             self._plain.close()
-
-
-def _scaling(header: Any) -> tuple[float, float]:
-    """Slope and intercept; a slope of 0 or NaN means that there is none."""
-    slope, inter = float(header["scl_slope"]), float(header["scl_inter"])
-    if not np.isfinite(slope) or slope == 0:
-        return 1.0, 0.0
-    return slope, inter if np.isfinite(inter) else 0.0
 
 
 def _rounded(size_um: float) -> float:

@@ -6,10 +6,11 @@ import contextlib
 from abc import ABC, abstractmethod
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy.typing as npt
 
+from ecc_px.errors import InvalidSetting
 from ecc_px.volumes.blocks import Region, shape_of
 from ecc_px.volumes.partial import PartialOutput, write_errors_named
 from ecc_px.volumes.volume import Layout
@@ -18,26 +19,33 @@ from ecc_px.volumes.volume import Layout
 class VolumeWriter(ABC):
     """An image being written. Use it as a context manager: it appears when the block ends without an error.
 
+    Regions may come in any order and from any thread, in every format. What is never written is 0.
     A format needs `_begin`, `_write_stored`, `_finish` and `_abandon`, and writes to the temporary path only.
 
     Parameters
     ----------
     path : Path
     layout : Layout
-        In the axis order that the format stores.
+        In the axis order and with the chunks that the file will have: regions of whole chunks are written fastest.
+    compression : str, optional
+        One of the format's `compressions`; the first of them where not given.
     overwrite : bool
     """
 
-    ordered = False
-    """Whether regions must come as whole (y, x) planes with z ascending."""
+    compressions: ClassVar[tuple[str, ...]]
 
-    def __init__(self, path: Path, layout: Layout, *, overwrite: bool = False) -> None:
+    def __init__(self, path: Path, layout: Layout, *, compression: str | None = None, overwrite: bool = False) -> None:
         self.path = path
         self.layout = layout
+        self.compression = self.compressions[0] if compression is None else compression
+        if self.compression not in self.compressions:
+            raise InvalidSetting(
+                f"{path}: this format has no compression {compression!r}, only {', '.join(self.compressions)}."
+            )
         self._output = PartialOutput(path, overwrite=overwrite)
 
     def write(self, region: Region, array: npt.NDArray[Any], *, frame: int = 0) -> None:
-        """Write all channels of a region of one frame. May be called from several threads at once.
+        """Write all channels of a region of one frame.
 
         Parameters
         ----------

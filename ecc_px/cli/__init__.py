@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from ecc_px.cli import cells, info, predict, run, warmup
+from ecc_px.cli import cells, convert, info, predict, run, warmup
 from ecc_px.errors import EccPxError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command("info")(info.info)
+app.command("convert")(convert.convert)
 app.command("predict")(predict.predict)
 app.add_typer(cells.app, name="cells")
 app.command("run")(run.run)

@@ -19,8 +19,6 @@ def info(
 
         describe_project(path, console)
     else:
+        from ecc_px.cli.info_volume import describe_volume
+
         describe_volume(path, console)
-
-
-def describe_volume(path: Path, console: Console) -> None:
-    """Shape, axes, dtype, voxel size, chunks, and where each came from."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import product
 
+from ecc_px.errors import InvalidSetting
 from ecc_px.volumes.volume import Layout
 
 Index = tuple[slice, ...]
@@ -14,6 +15,8 @@ Index = tuple[slice, ...]
 def chunk_shape(layout: Layout, edge: int) -> tuple[int, ...]:
     """The layout's own chunks, else `edge`³ voxels of one channel and one frame; clipped to the image."""
     wanted = layout.chunks or tuple(1 if axis in "tc" else edge for axis in layout.axes)
+    if min(wanted) < 1:
+        raise InvalidSetting(f"chunks {wanted}: each must be 1 voxel or more.")
     return tuple(min(chunk, extent) for chunk, extent in zip(wanted, layout.stored_shape, strict=True))
 
 

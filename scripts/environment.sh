@@ -36,5 +36,5 @@ install_ecc_px() {
         echo "$root" >"$note"
     fi
     # Compiled once, kept on disk: no later command waits for a compiler.
-    ecc-px warmup
+    ecc-px warmup | tail -n 1
 }

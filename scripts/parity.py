@@ -1,0 +1,214 @@
+#!/usr/bin/env python
+"""How far our features and probabilities are from what real ilastik computed; prints the tables of docs/parity.md.
+
+    python scripts/parity.py [GOLDEN]
+
+Without a folder of goldens, only the synthetic cases in tests/data are measured. Every case is a project and volumes
+with the probabilities (and for some, the features) that real ilastik exported for them.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import mkdtemp
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from ecc_px import load_classifier, open_volume
+from ecc_px.classifiers import Classifier
+from ecc_px.features import Feature, FeatureSet, Flavour
+
+ROOT = Path(__file__).resolve().parents[1]
+SYNTHETIC = ROOT / "tests" / "data" / "synthetic"
+GOLDEN = ROOT.parent / "shared" / "golden"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A project, one volume, and where ilastik's output for it lies."""
+
+    folder: Path
+    volume: str
+    flavour: Flavour = "ilastik"
+    mask: str | None = None
+    exported: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"{self.folder.name} / {self.volume}"
+
+    @property
+    def classifier(self) -> Classifier:
+        return load_classifier(self.folder / "project.ilp", flavour=self.flavour)
+
+    @property
+    def probabilities(self) -> Path:
+        return self.folder / (self.exported or f"{self.volume}_probabilities.h5")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Of two probability images of the same voxels."""
+
+    voxels: int
+    differing: float
+    largest: float
+    other_class: float
+
+
+def cases(golden: Path = GOLDEN) -> list[Case]:
+    """Every case that is there: the synthetic ones always, the others where the goldens are."""
+    found = [Case(folder, volume) for folder in sorted(SYNTHETIC.glob("s*_*")) for volume in ("train", "unseen")]
+    masks = {("b_2d3c_gap_mask", "train"): "train_mask.h5"}
+    for folder in sorted((golden / "ilastik").glob("[a-e]*_*")):
+        for exported in sorted(folder.glob("*_probabilities.h5")):
+            volume = exported.name.removesuffix("_probabilities.h5")
+            found.append(Case(folder, volume, mask=masks.get((folder.name, volume))))
+    handwritten = golden / "ilastik" / "g_handwritten_ilp"
+    if handwritten.exists():
+        found.append(Case(handwritten, "train", exported="../a_brain3d_uint16/train_probabilities.h5"))
+    return found
+
+
+def predict(case: Case) -> npt.NDArray[np.float32]:
+    """(t, class, z, y, x) probabilities of a whole volume at once."""
+    classifier = case.classifier
+    with open_volume(case.folder / f"{case.volume}.h5") as volume:
+        frames = [classifier.features.compute(volume.read(frame=t)) for t in range(volume.frames)]
+    probabilities = np.stack([classifier.probabilities(features) for features in frames])
+    if case.mask is not None:
+        with open_volume(case.folder / case.mask) as mask:
+            probabilities *= mask.read() > 0
+    return probabilities
+
+
+def exported_by_ilastik(case: Case) -> npt.NDArray[np.float32]:
+    """What real ilastik made of the same volume, (t, class, z, y, x)."""
+    with open_volume(case.probabilities) as volume:
+        return np.stack([volume.read(frame=t) for t in range(volume.frames)])
+
+
+def compare(ours: npt.NDArray[np.float32], theirs: npt.NDArray[np.float32]) -> Difference:
+    """Differences of probabilities, (t, class, z, y, x)."""
+    apart = np.abs(ours - theirs).max(axis=1)
+    return Difference(
+        voxels=apart.size,
+        differing=float((apart > 1e-6).mean()),
+        largest=float(apart.max()),
+        other_class=float((ours.argmax(axis=1) != theirs.argmax(axis=1)).mean()),
+    )
+
+
+@dataclass(frozen=True)
+class FeatureDifference:
+    """Of stored feature channels: the largest errors, relative to the largest input or eigenvalue, and equal bits."""
+
+    linear: float
+    eigenvalues: float
+    eigenvalues_of_input: float
+    bit_equal: float
+
+
+def stored_features(golden: Path = GOLDEN) -> Iterator[tuple[Case, npt.NDArray[np.float32], npt.NDArray[np.float32]]]:
+    """Ours and theirs, (column, voxel …), wherever a real project's feature matrix was stored."""
+    lanes = {("c_3d_uint8_mixed2d_internal", 0): "train1", ("c_3d_uint8_mixed2d_internal", 1): "train2"}
+    lanes |= {("e_pc_v140b11", 0): "traincrop"}
+    for path in sorted((golden / "ilastik").glob("*/features_lane?.npz")):
+        stored = np.load(path)
+        volume = lanes.get((path.parent.name, int(path.stem[-1])), "train")
+        case = Case(path.parent, volume)
+        axes = str(stored["axes"])
+        region = {axis: slice(a, b) for axis, a, b in zip(axes, stored["start"], stored["stop"], strict=False)}
+        yield case, *_features_of(case, region, axes, stored["features"])
+
+
+def _features_of(
+    case: Case, region: dict[str, slice], axes: str, theirs: npt.NDArray[np.float32]
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    with open_volume(training_image(case)) as volume:
+        frames = range(volume.frames)[region.get("t", slice(None))]
+        ours = np.stack([case.classifier.features.compute(volume.read(frame=t)) for t in frames], axis=1)
+    cut = ours[(slice(None), slice(None), *(region.get(axis, slice(None)) for axis in "zyx"))]
+    return cut, np.moveaxis(theirs, axes.index("c"), 0).reshape(cut.shape)
+
+
+def training_image(case: Case) -> Path:
+    """The image that the stored features were computed of: the case's volume, or the whole one inside the project."""
+    if case.folder.name != "e_pc_v140b11":
+        return case.folder / f"{case.volume}.h5"
+    copy = Path(mkdtemp()) / "inside.h5"
+    with h5py.File(case.folder / "project.ilp") as project, h5py.File(copy, "w") as target:
+        (image,) = project["Input Data/local_data"].values()
+        project.copy(image, target, "volume")
+    return copy
+
+
+def filter_outputs(golden: Path = GOLDEN) -> Iterator[tuple[str, list[str], FeatureDifference]]:
+    """Stored outputs of the real feature operator, with fastfilters and with vigra."""
+    for path in sorted((golden / "filters").glob("lazyflow_*.npz")):
+        stored = np.load(path)
+        flavour: Flavour = "ilastik" if "fastfilters" in path.stem else "vigra"
+        chosen = [entry.split("@") for entry in stored["selection"]]
+        features = FeatureSet(
+            tuple(Feature(name, float(scale), bool(stored["in2d"])) for name, scale in chosen), flavour
+        )
+        image = stored["input"]
+        names = features.names(flat=len(image) == 1)
+        if names != list(stored["channel_names"]):
+            raise AssertionError(f"{path}: the columns are {names}")
+        difference = compare_features(features.compute(image[None]), stored["output"], names, np.abs(image).max())
+        yield path.stem, names, difference
+
+
+def compare_features(
+    ours: npt.NDArray[np.float32], theirs: npt.NDArray[np.float32], names: list[str], largest_input: float
+) -> FeatureDifference:
+    """Differences of feature columns, (column, voxel …)."""
+    worst = np.abs(ours.astype(np.float64) - theirs).reshape(len(ours), -1).max(axis=1)
+    largest = np.abs(theirs).reshape(len(theirs), -1).max(axis=1)
+    is_eigenvalue = np.array(["Eigenvalues" in name for name in names])
+    # The three eigenvalues of a filter at a scale have one size: the largest of them.
+    of_filter = {name.split(" [")[0]: 0.0 for name in names}
+    for name, value in zip(names, largest, strict=True):
+        of_filter[name.split(" [")[0]] = max(of_filter[name.split(" [")[0]], value)
+    sizes = np.array([of_filter[name.split(" [")[0]] for name in names])
+    return FeatureDifference(
+        linear=float((worst / largest_input)[~is_eigenvalue].max(initial=0)),
+        eigenvalues=float((worst / np.maximum(sizes, 1e-30))[is_eigenvalue].max(initial=0)),
+        eigenvalues_of_input=float((worst / largest_input)[is_eigenvalue].max(initial=0)),
+        bit_equal=float((ours == theirs).mean()),
+    )
+
+
+def main() -> None:
+    golden = Path(sys.argv[1]) if len(sys.argv) > 1 else GOLDEN
+    print("| case | voxels | differ by > 1e-6 | largest difference | other class |")
+    print("|---|---:|---:|---:|---:|")
+    for case in cases(golden):
+        found = compare(predict(case), exported_by_ilastik(case))
+        print(
+            f"| {case.name} | {found.voxels:,} | {found.differing:.1e} | {found.largest:.3f} | "
+            f"{found.other_class:.1e} |"
+        )
+    print("\n| features of | columns | linear filters, of max input | eigenvalues, of max eigenvalue | equal bits |")
+    print("|---|---:|---:|---:|---:|")
+    for case, ours, theirs in stored_features(golden):
+        with open_volume(training_image(case)) as volume:
+            names = case.classifier.features.names(volume.channels, flat=volume.shape[0] == 1)
+            found = compare_features(ours, theirs, names, float(np.abs(volume.read()).max()))
+        print(f"| {case.name} | {_row(names, found)}")
+    for name, names, found in filter_outputs(golden):
+        print(f"| {name} | {_row(names, found)}")
+
+
+def _row(names: list[str], found: FeatureDifference) -> str:
+    return f"{len(names)} | {found.linear:.1e} | {found.eigenvalues:.1e} | {found.bit_equal:.3f} |"
+
+
+if __name__ == "__main__":
+    main()

@@ -9,6 +9,7 @@ Splitting of touching cells belongs between `find_objects` and `measure_objects`
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -77,7 +78,7 @@ def find_cells(
     local_min_rad: int = 4,
     local_min_percentile: float = 5.0,
     mask: str | Path | Volume | None = None,
-    jobs: int = 1,
+    jobs: int | None = None,
     block_shape: Shape | None = None,
     progress: Progress | None = None,
 ) -> Cells:
@@ -99,7 +100,7 @@ def find_cells(
     min_volume, max_volume : int
         Volume of a cell in voxels, both included; None: no limit. (ecc drops what has `min_volume` voxels or less.)
     class_ : int or str, optional
-        Label number, counted from 1, or name of the class that is the cells. Default: label 1.
+        Label or name of the class that is the cells. Default: label 1.
     raw_channel : int
         Channel of the raw volume to measure, counted from 0.
     intensity : "obj_mean", "max" or "local_mean"
@@ -110,8 +111,8 @@ def find_cells(
         Which percentile of its cube is the background.
     mask : path or Volume, optional
         Voxels above 0 are left out.
-    jobs : int
-        Threads.
+    jobs : int, optional
+        Threads; default: one for each processor.
     block_shape : (z, y, x), optional
         Voxels of a block; memory and speed depend on it, the table does not.
     progress : callable, optional
@@ -134,6 +135,7 @@ def find_cells(
     """
     selection = Selection(connectivity, min_volume, max_volume)
     how = Measuring(intensity, local_max_rad, local_min_rad, local_min_percentile)
+    jobs = os.cpu_count() or 1 if jobs is None else jobs
     if jobs < 1:
         raise InvalidSetting(f"jobs {jobs}: at least 1 thread is needed.")
     if block_shape is not None and min(block_shape) < 1:

@@ -89,7 +89,7 @@ class Inputs:
     def intensities(self, region: Region) -> npt.NDArray[Any]:
         """Raw voxels, known to be numbers that can be summed exactly."""
         raw = self.raw.read(region, channel=self.raw_channel)[0]
-        if raw.dtype.kind == "f" and raw.size and not np.abs(raw).max() <= LARGEST_FLOAT:
+        if raw.dtype.kind == "f" and not (raw.min() >= -LARGEST_FLOAT and raw.max() <= LARGEST_FLOAT):
             raise UnreadableVolume(
                 f"{self.raw.path}: NaN, infinite, or larger than {LARGEST_FLOAT:.0f} near z {region[0].start}, "
                 f"y {region[1].start}, x {region[2].start}: mend or rescale the raw volume."
@@ -113,19 +113,24 @@ class Inputs:
 
 
 def channel_of_class(probabilities: Volume, class_: int | str | None) -> int:
-    """The channel that holds a class: by its name, or by its label, counted from 1; default: the first."""
-    if class_ is None:
-        return 0
+    """The channel that holds a class, given by its name or label; default: label 1, or the only channel.
+
+    The attribute `class_labels` says which label each channel stands for; without it, they count from 1.
+    """
     names = probabilities.layout.channel_names or ()
+    labels = [int(n) for n in probabilities.attributes.get("class_labels", range(1, probabilities.channels + 1))]
+    if class_ is None and probabilities.channels == 1:
+        return 0
     if class_ in names:
         return names.index(str(class_))
-    label = int(class_) if str(class_).isdigit() else 0
-    if not 1 <= label <= probabilities.channels:
+    wanted = "1" if class_ is None else str(class_)
+    if wanted not in map(str, labels):
         named = f", named {', '.join(names)}" if names else ""
         raise InvalidSetting(
-            f"class {class_}: {probabilities.path} has the labels 1 to {probabilities.channels}{named}."
+            f"class {wanted}: {probabilities.path} has the labels {', '.join(map(str, labels))}{named}: "
+            "choose one with --class."
         )
-    return label - 1
+    return labels.index(int(wanted))
 
 
 def _extent(shape: Shape) -> str:

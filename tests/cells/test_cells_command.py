@@ -63,7 +63,8 @@ def test_ecc_probability_dataset_is_read(brain, blobs):
 
 def test_an_existing_table_is_refused_before_the_work(brain):
     assert find(brain, "--voxel-um", 7, 6.45, 6.5).exit_code == 0
-    (brain / "brain.h5").unlink()
+    with h5py.File(brain / "brain.h5", "w") as file:
+        file.create_dataset("data", data=np.zeros((2, 3, 4), np.uint16))  # would be refused by the work
     refused = find(brain, "--voxel-um", 7, 6.45, 6.5)
     assert isinstance(refused.exception, EccPxError)
     assert "--overwrite" in str(refused.exception)

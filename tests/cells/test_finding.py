@@ -230,8 +230,20 @@ def test_a_class_is_chosen_by_label_or_by_name():
         for class_ in (None, 1, "2", 2, "vessel", "cell")
     }
     assert found == {None: [2.0], 1: [2.0], "2": [6.0], 2: [6.0], "vessel": [6.0], "cell": [2.0]}
-    with pytest.raises(InvalidSetting, match="labels 1 to 2, named cell, vessel"):
+    with pytest.raises(InvalidSetting, match="labels 1, 2, named cell, vessel"):
         find_cells(image, raw, voxel_um=(1, 1, 1), class_="neuron")
+
+
+def test_labels_of_a_part_of_the_classes_are_those_that_the_image_says():
+    first, second = np.zeros((2, 4, 8, 8), np.float32)
+    first[1, 2, 2], second[1, 6, 6] = 1, 1
+    raw = ArrayVolume(np.zeros((4, 8, 8), np.uint8))
+    two = ArrayVolume(np.stack([first, second], axis=-1), axes="zyxc", class_labels=[4, 2])
+    assert find_cells(two, raw, voxel_um=(1, 1, 1), class_=2).table.Y.tolist() == [6.0]
+    with pytest.raises(InvalidSetting, match=r"class 1: .* has the labels 4, 2"):
+        find_cells(two, raw, voxel_um=(1, 1, 1))
+    only = ArrayVolume(second, class_labels=[2])
+    assert find_cells(only, raw, voxel_um=(1, 1, 1)).table.Y.tolist() == [6.0]
 
 
 def test_a_2d_image_gives_cells():

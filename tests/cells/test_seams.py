@@ -10,11 +10,11 @@ from ecc_px.cells.seams import Seams
 from ecc_px.volumes.blocks import blocks_of
 
 
-@pytest.mark.parametrize("connectivity", [6, 26])
+@pytest.mark.parametrize(("connectivity", "density"), [(6, 0.25), (26, 0.06), (26, 0.02)])
 @pytest.mark.parametrize("patience", [0, 5, 1 << 16])
-def test_objects_are_complete_however_early_they_are_let_go_of(connectivity, patience):
-    foreground = np.random.default_rng(5).random((14, 15, 16)) < 0.25
-    core = (3, 4, 5)
+def test_objects_are_complete_however_early_they_are_let_go_of(connectivity, density, patience):
+    foreground = np.random.default_rng(5).random((12, 16, 21)) < density
+    core = (2, 3, 4)
     seams = Seams(foreground.shape, connectivity, patience=patience)
     found, early = [], 0
     for block in blocks_of(foreground.shape, core):

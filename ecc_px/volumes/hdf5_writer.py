@@ -16,6 +16,7 @@ import numpy.typing as npt
 from ecc_px.volumes.axistags import axistags_json
 from ecc_px.volumes.chunks import Index, chunk_shape, chunks_in, covers_whole_chunks
 from ecc_px.volumes.hdf5 import CHUNK_CACHE_BYTES, EXPORTED_DATA
+from ecc_px.volumes.unfailing_file import UnfailingFile
 from ecc_px.volumes.volume import Layout
 from ecc_px.volumes.writer import VolumeWriter
 
@@ -55,7 +56,8 @@ class Hdf5Writer(VolumeWriter):
         self._lock = threading.Lock()
 
     def _begin(self) -> None:
-        self._file = h5py.File(self._output.temporary, "w", rdcc_nbytes=CHUNK_CACHE_BYTES)
+        self._sink = UnfailingFile(self._output.temporary)
+        self._file = h5py.File(self._sink, "w", rdcc_nbytes=CHUNK_CACHE_BYTES)
         layout = self.layout
         self._dataset = self._file.create_dataset(
             self._dataset_name,
@@ -73,11 +75,13 @@ class Hdf5Writer(VolumeWriter):
             self._dataset.dims[number].label = axis
         for key, value in self._attributes.items():
             attributes[key] = value
+        self._sink.raise_error()
 
     def _write_stored(self, index: Index, stored: npt.NDArray[Any]) -> None:
         if not covers_whole_chunks(index, self._chunks, self.layout.stored_shape):
             with self._lock:
                 self._dataset[index] = stored
+            self._sink.raise_error()
             return
         for chunk in chunks_in(index, self._chunks):
             inside = tuple(
@@ -85,14 +89,16 @@ class Hdf5Writer(VolumeWriter):
             )
             data, filter_mask = self._encode(_padded(stored[inside], self._chunks))
             self._dataset.id.write_direct_chunk(tuple(at.start for at in chunk), data, filter_mask)
+            self._sink.raise_error()
 
     def _finish(self) -> None:
-        # HDF5 reports a full disk at a flush; at a close it may only print it.
-        self._file.flush()
         self._file.close()
+        self._sink.close()
+        self._sink.raise_error()
 
     def _abandon(self) -> None:
         self._file.close()
+        self._sink.close()
 
 
 def _padded(piece: npt.NDArray[Any], chunks: tuple[int, ...]) -> bytes:

@@ -18,8 +18,12 @@ VOXEL_UM = [str(size) for size in BRAIN.voxel_um]
 
 
 def run(script, *arguments):
-    command = [sys.executable, ROOT / "examples" / script, *map(str, arguments)]
-    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    return python(ROOT / "examples" / script, *arguments)
+
+
+def python(*arguments):
+    """Run Python and return what it prints; what it complains about is the test's failure."""
+    finished = subprocess.run([sys.executable, *map(str, arguments)], capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stderr
     return finished.stdout
 
@@ -66,6 +70,19 @@ def test_overview_is_drawn_with_the_truth(results, tmp_path):
         *("--truth", results / "brain_truth.csv", "--out", tmp_path / "overview.png"),
     )
     assert (tmp_path / "overview.png").stat().st_size > 10_000
+
+
+def test_cohort_has_a_row_for_each_brain(tmp_path):
+    for name, density in (("sparse", 500), ("dense", 4000)):
+        write(Brain(shape=(40, 48, 48), seed=2, cells_per_mm3=density), tmp_path / f"{name}.h5")
+    python("-m", "ecc_px", "run", PROJECT, tmp_path / "sparse.h5", tmp_path / "dense.h5", "-o", tmp_path / "out")
+    run("cohort.py", tmp_path / "out", "--out", tmp_path / "cohort.csv")
+    cohort = pd.read_csv(tmp_path / "cohort.csv").set_index("brain")
+    assert set(cohort.index) == {"sparse", "dense"}
+    assert cohort.loc["dense", "cells"] == len(pd.read_csv(tmp_path / "out/dense_cells.csv"))
+    assert cohort.loc["dense", "cells"] > cohort.loc["sparse", "cells"]
+    imaged_mm3 = 40 * 48 * 48 * 6.5**3 * 1e-9
+    assert cohort.loc["dense", "cells_per_mm3"] == pytest.approx(cohort.loc["dense", "cells"] / imaged_mm3, rel=1e-4)
 
 
 def test_generator_writes_brain_and_truth(tmp_path):

@@ -151,7 +151,7 @@ def find_cells(
             mask=None if mask is None else _open(mask, opened),
         )
         voxel_um, warnings = _voxel_size(voxel_um, inputs)
-        core = block_shape_for(inputs.volumes) if block_shape is None else block_shape
+        core = block_shape_for(inputs.volumes, jobs) if block_shape is None else block_shape
         report = progress or (lambda done, total: None)
         objects, summary = find_objects(inputs, selection, how, core, jobs, report)
         intensities = measure_objects(inputs, objects, how, core, jobs, report)

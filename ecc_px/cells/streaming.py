@@ -14,8 +14,11 @@ from ecc_px.volumes.volume import Volume
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-BLOCK_VOXELS = 1 << 25
-"""Voxels that a block has at most, unless a single plane has more: large beside an object, small beside memory."""
+VOXELS_AT_WORK = 1 << 26
+"""Voxels of all threads' blocks together, at most: about half a gigabyte."""
+
+LARGEST_BLOCK, SMALLEST_BLOCK = 1 << 25, 1 << 21
+"""Voxels of one block: large beside an object, small beside memory."""
 
 
 def in_order(work: Callable[[Item], Result], items: Iterable[Item], jobs: int) -> Iterator[tuple[Item, Result]]:
@@ -38,21 +41,22 @@ def in_order(work: Callable[[Item], Result], items: Iterable[Item], jobs: int) -
         pool.shutdown(cancel_futures=True)
 
 
-def block_shape_for(volumes: Iterable[Volume]) -> Shape:
-    """Blocks that cut as few stored chunks as possible, as large as `BLOCK_VOXELS` allows.
+def block_shape_for(volumes: Iterable[Volume], jobs: int) -> Shape:
+    """Blocks that cut as few stored chunks as possible, as large as memory for `jobs` of them allows.
 
-    An image that is not chunked is stored plane after plane, and gets slabs of whole planes.
+    An image that is not chunked is stored plane after plane, and gets slabs of whole planes, one plane at least.
     """
+    limit = min(LARGEST_BLOCK, max(SMALLEST_BLOCK, VOXELS_AT_WORK // jobs))
     volumes = list(volumes)
     shape = volumes[0].shape
     chunk = [max(sides) for sides in zip(*(_chunk_of(v) for v in volumes), strict=True)]
     block = [*chunk]
-    block[0] = max(1, min(block[0], BLOCK_VOXELS // (block[1] * block[2])))
+    block[0] = max(1, min(block[0], limit // (block[1] * block[2])))
     while growable := [a for a in range(3) if block[a] < shape[a]]:
         axis = min(growable, key=lambda a: block[a])
         grown = [*block]
         grown[axis] = min(block[axis] + chunk[axis], shape[axis])
-        if math.prod(grown) > BLOCK_VOXELS:
+        if math.prod(grown) > limit:
             break
         block = grown
     return block[0], block[1], block[2]

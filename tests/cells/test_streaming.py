@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from array_volume import ArrayVolume
 
-from ecc_px.cells.streaming import BLOCK_VOXELS, block_shape_for, in_order
+from ecc_px.cells.streaming import LARGEST_BLOCK, block_shape_for, in_order
 
 
 def volume(shape, chunks):
@@ -25,13 +25,18 @@ def volume(shape, chunks):
     ],
 )
 def test_blocks_are_made_of_whole_chunks_or_planes(shape, chunks, block):
-    assert block_shape_for([volume(shape, chunks)]) == block
-    assert np.prod(block) <= BLOCK_VOXELS or block[0] == 1
+    assert block_shape_for([volume(shape, chunks)], jobs=1) == block
+    assert np.prod(block) <= LARGEST_BLOCK or block[0] == 1
 
 
 def test_planes_beside_chunks_give_slabs_of_planes():
     shape = (2000, 2900, 1660)
-    assert block_shape_for([volume(shape, (64, 64, 64)), volume(shape, None)])[1:] == shape[1:]
+    assert block_shape_for([volume(shape, (64, 64, 64)), volume(shape, None)], jobs=1)[1:] == shape[1:]
+
+
+@pytest.mark.parametrize(("jobs", "block"), [(2, (320, 320, 320)), (8, (192, 192, 192)), (64, (128, 128, 128))])
+def test_many_threads_share_the_memory_of_a_few(jobs, block):
+    assert block_shape_for([volume((2000, 3000, 1600), (64, 64, 64))], jobs) == block
 
 
 def test_results_come_in_the_order_of_the_items_however_long_each_takes():

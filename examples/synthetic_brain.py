@@ -186,19 +186,15 @@ class Painter:
         yield from product(*ranges)
 
     def _cells(self, tile: Index) -> Blobs:
-        """The cells a tile owns: inside the brain, and none closer than 1.7 radii to one drawn before it."""
-        around = [self._candidates(t) for t in self.neighbours(tile)]
-        every = join(around)
-        starts = np.cumsum([0, *(len(b.brightness) for b in around)])
-        own = list(self.neighbours(tile)).index(tile)
+        """The cells a tile owns: inside the brain, and none closer than 1.7 radii to a brighter one."""
+        own = self._candidates(tile)
+        every = join([own, *(self._candidates(t) for t in self.neighbours(tile) if t != tile)])
         keep = self.brain.depth_um(*every.centres.T) > 2 * self.brain.cell_radius
         pairs = cKDTree(every.centres).query_pairs(1.7 * self.brain.cell_radius, output_type="ndarray")
-        # Of two that crowd each other the dimmer goes: a rule that both tiles decide alike.
+        # Every tile that sees a crowded pair decides alike, because brightness belongs to the pair alone.
         dimmer = np.where(every.brightness[pairs[:, 0]] < every.brightness[pairs[:, 1]], pairs[:, 0], pairs[:, 1])
         keep[dimmer] = False
-        mine = np.zeros(len(keep), bool)
-        mine[starts[own] : starts[own + 1]] = True
-        return every[keep & mine]
+        return own[keep[: len(own.brightness)]]
 
     def background(self, z: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
         """Tissue without cells at coordinates in µm: gradient, texture, bright rim; nothing outside."""

@@ -109,7 +109,8 @@ def _padded(piece: npt.NDArray[Any], chunks: tuple[int, ...]) -> bytes:
 
 
 def _gzip(chunk: bytes) -> tuple[bytes, int]:
-    return bytes(imagecodecs.zlib_encode(chunk, level=GZIP_LEVEL)), 0
+    # libdeflate: the same format as zlib, in a third of the time.
+    return bytes(imagecodecs.deflate_encode(chunk, level=GZIP_LEVEL)), 0
 
 
 def _lzf(chunk: bytes) -> tuple[bytes, int]:

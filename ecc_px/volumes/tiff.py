@@ -16,7 +16,7 @@ from ecc_px.errors import IncompleteVolume, InvalidSetting, UnreadableVolume
 from ecc_px.volumes.dtypes import native_dtype
 from ecc_px.volumes.naming import volume_name
 from ecc_px.volumes.tiff_metadata import channel_names_of, sizes_of
-from ecc_px.volumes.tiff_pages import DamagedPage, Plane, RawPlane, end_of, plane_of
+from ecc_px.volumes.tiff_pages import DamagedPage, Plane, RawPlane, end_of, end_of_tags, plane_of
 from ecc_px.volumes.volume import Layout, Volume
 from ecc_px.volumes.voxel_size import voxel_um_from
 
@@ -130,8 +130,9 @@ class TiffVolume(Volume):
                 f"{self.path}: the file was cut short: after page {len(self._file.pages)} there should be "
                 f"another at byte {following:,}, the file has {size:,}. Copy it again."
             )
+        end = end_of_tags(self._file)
         if self._series.dataoffset is not None:
-            end = self._series.dataoffset + self._series.nbytes
+            end = max(end, self._series.dataoffset + self._series.nbytes)
         else:
             pages = self._series.pages
             missing = [number for number in range(len(pages)) if pages[number] is None]
@@ -140,7 +141,7 @@ class TiffVolume(Volume):
                     f"{self.path}: its metadata tells of planes that are not in the file. Copy it again, "
                     "or, where each plane is a file, pass the folder."
                 )
-            end = end_of(pages[len(pages) - 1])
+            end = max(end, end_of(pages[len(pages) - 1]))
         if end > size:
             raise IncompleteVolume(
                 f"{self.path}: the file was cut short: it has {size:,} bytes, its planes reach to {end:,}. "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import struct
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,7 +126,24 @@ def plane_of(page: Any, byte_order: str) -> Plane:
 
 def end_of(page: Any) -> int:
     """Where the last byte of a page's data must be in its file."""
-    return max((at + count for at, count in zip(page.dataoffsets, page.databytecounts, strict=False)), default=0)
+    ends = (at + count for at, count in zip(page.dataoffsets, page.databytecounts, strict=False))
+    return max(ends, default=0)
+
+
+def end_of_tags(file: tifffile.TiffFile) -> int:
+    """Where the last byte of the first page's tags must be, of its OME-XML for example.
+
+    tifffile leaves out a tag that lies behind the end of the file, and with it the voxel size.
+    """
+    form, descriptor, at = file.tiff, file.filehandle.fileno(), file.pages.first.offset
+    (count,) = struct.unpack(form.tagnoformat, os.pread(descriptor, form.tagnosize, at))
+    entries = os.pread(descriptor, count * form.tagsize, at + form.tagnosize)
+    end = at
+    for _, kind, values, place in struct.iter_unpack(form.tagheaderformat, entries):
+        size = values * struct.calcsize(tifffile.TIFF.DATA_FORMATS.get(kind, "B"))
+        if size > form.tagoffsetthreshold:
+            end = max(end, struct.unpack(form.offsetformat, place)[0] + size)
+    return end
 
 
 def read_at(descriptor: int, offset: int, count: int) -> bytes:

@@ -14,7 +14,7 @@ from ecc_px.volumes.dtypes import native_dtype
 from ecc_px.volumes.naming import volume_name
 from ecc_px.volumes.plane_series import planes_in
 from ecc_px.volumes.tiff_metadata import sizes_of
-from ecc_px.volumes.tiff_pages import DamagedPage, end_of, plane_of
+from ecc_px.volumes.tiff_pages import DamagedPage, end_of, end_of_tags, plane_of
 from ecc_px.volumes.volume import Layout, Volume
 from ecc_px.volumes.voxel_size import voxel_um_from
 
@@ -105,6 +105,6 @@ def _refuse_odd(file: tifffile.TiffFile, plane: Path, shape: tuple[int, ...], dt
             f"{plane}: the plane is {page.shape} {page.dtype}, the first of the folder {shape} {dtype}. "
             "Move it elsewhere, or copy it again."
         )
-    end, size = end_of(page), file.filehandle.size
+    end, size = max(end_of(page), end_of_tags(file)), file.filehandle.size
     if end > size:
         raise IncompleteVolume(f"{plane}: the plane was cut short: {size:,} of {end:,} bytes are there. Copy it again.")

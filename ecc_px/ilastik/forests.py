@@ -172,9 +172,7 @@ def _nodes_of(stored: _Stored) -> Ints:
 
         at, tree = at[inner], tree[inner]
         column = topology[at + 4]
-        stored.require(
-            (column >= 0) & (column < stored.n_features), tree, "it asks for a feature beyond the last"
-        )
+        stored.require((column >= 0) & (column < stored.n_features), tree, "it asks for a feature beyond the last")
         tree = np.concatenate([tree, tree])
         child = np.concatenate([topology[at + 2], topology[at + 3]])
         stored.require((child >= ROOT) & (child <= sizes[tree] - 2), tree, "a child lies outside")

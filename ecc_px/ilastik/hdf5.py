@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ecc_px.errors import UnreadableProject
+from ecc_px.ilastik.heaps import check_texts
 
 # What h5py was seen to raise on damaged files; a wild shape can ask for more memory than there is.
 _HDF5_FAILURES = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, MemoryError)
@@ -92,9 +93,7 @@ class Group:
     def numbered(self, prefix: str) -> list[str]:
         """Names that are `prefix` and a number, by number: old files write labels0 … labels10."""
         numbers = {name: name[len(prefix) :] for name in self.names() if name.startswith(prefix)}
-        return sorted(
-            (name for name, n in numbers.items() if n.isdecimal()), key=lambda name: int(numbers[name])
-        )
+        return sorted((name for name, n in numbers.items() if n.isdecimal()), key=lambda name: int(numbers[name]))
 
     def __contains__(self, name: str) -> bool:
         with self._reading(name):
@@ -123,7 +122,17 @@ class Group:
             node = self.node[name]
             if not isinstance(node, h5py.Dataset):
                 raise TypeError("no dataset")
+            if node.dtype.kind == "O":
+                self._check_texts(node)
             return np.asarray(node[()])
+
+    def _check_texts(self, node: h5py.Dataset) -> None:
+        # Any other variable-length type is damage, on which libhdf5 crashes.
+        if h5py.check_string_dtype(node.dtype) is None:
+            raise TypeError("neither numbers nor text")
+        offset = node.id.get_offset()
+        if offset is not None:
+            check_texts(self.project, offset, node.size)
 
     def attribute(self, name: str, key: str) -> Any:
         """An attribute of a member, or None."""

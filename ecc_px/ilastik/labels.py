@@ -128,18 +128,14 @@ def _read_block(group: Group, name: str, candidates: Sequence[str]) -> LabelBloc
     else:
         axes = next((axes for axes in candidates if len(axes) == array.ndim), "")
     if len(axes) != array.ndim:
-        raise group.damaged(
-            f"{name!r} has {array.ndim} axes, and nothing says which ({axes or 'no axistags'})"
-        )
+        raise group.damaged(f"{name!r} has {array.ndim} axes, and nothing says which ({axes or 'no axistags'})")
     begin = _block_start(group, name, array.shape)
     start = dict.fromkeys("tzyx", 0) | dict(zip(axes, begin, strict=True))
     extent = dict.fromkeys("tzyx", 1) | dict(zip(axes, array.shape, strict=True))
     if extent.get("c", 1) != 1:
         raise group.damaged(f"{name!r} has {extent['c']} channels of labels")
     present = [axis for axis in "tzyxc" if axis in axes]
-    labels = array.transpose([axes.index(axis) for axis in present]).reshape(
-        [extent[axis] for axis in "tzyx"]
-    )
+    labels = array.transpose([axes.index(axis) for axis in present]).reshape([extent[axis] for axis in "tzyx"])
     return LabelBlock(
         start=(start["t"], start["z"], start["y"], start["x"]),
         labels=np.where(labels == ERASER, 0, labels).astype(np.uint8),

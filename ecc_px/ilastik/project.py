@@ -62,9 +62,7 @@ class FeatureSelection:
     def channels(self, *, flat: bool) -> int:
         """Feature channels that one image channel gives: eigenvalues count two in 2-D and three in 3-D."""
         eigenvalues = np.where(self.in_2d(flat=flat), 2, 3)
-        per_cell = [
-            eigenvalues if name in EIGENVALUE_FEATURES else eigenvalues * 0 + 1 for name in self.feature_ids
-        ]
+        per_cell = [eigenvalues if name in EIGENVALUE_FEATURES else eigenvalues * 0 + 1 for name in self.feature_ids]
         return int(sum((row * counts).sum() for row, counts in zip(self.matrix, per_cell, strict=True)))
 
 
@@ -287,9 +285,7 @@ def _stale(
     if forest is None:
         return None
     if forest.labels[-1] > len(classes):
-        return (
-            f"its stored forest knows label {forest.labels[-1]}, but the project has {len(classes)} classes"
-        )
+        return f"its stored forest knows label {forest.labels[-1]}, but the project has {len(classes)} classes"
     per_channel = features.channels(flat=_is_flat(lanes, features, forest))
     if per_channel == 0 or forest.n_features % per_channel:
         return (

@@ -77,7 +77,7 @@ def find_cells(
     local_max_rad: int = 1,
     local_min_rad: int = 4,
     local_min_percentile: float = 5.0,
-    mask: str | Path | Volume | None = None,
+    exclude: str | Path | Volume | None = None,
     jobs: int | None = None,
     block_shape: Shape | None = None,
     progress: Progress | None = None,
@@ -109,7 +109,7 @@ def find_cells(
         Half-width in voxels of the cubes for the signal (`max`, `local_mean`) and for the background.
     local_min_percentile : float
         Which percentile of its cube is the background.
-    mask : path or Volume, optional
+    exclude : path or Volume, optional
         Voxels above 0 are left out.
     jobs : int, optional
         Threads; default: one for each processor.
@@ -125,7 +125,7 @@ def find_cells(
     Raises
     ------
     GridMismatch
-        Probabilities, raw volume and mask differ in shape.
+        Probabilities, raw volume and excluded region differ in shape.
     UnknownVoxelSize
         Neither `voxel_um` nor the files say how large a voxel is.
     InvalidSetting
@@ -148,7 +148,7 @@ def find_cells(
             threshold=threshold,
             raw=_open(raw, opened),
             raw_channel=raw_channel,
-            mask=None if mask is None else _open(mask, opened),
+            exclude=None if exclude is None else _open(exclude, opened),
         )
         voxel_um, warnings = _voxel_size(voxel_um, inputs)
         core = block_shape_for(inputs.volumes, jobs) if block_shape is None else block_shape
@@ -167,14 +167,14 @@ def find_objects(
     needs_raw = how.intensity == "obj_mean"
 
     def work(block: Block) -> tuple[BlockObjects, int]:
-        foreground, masked = inputs.foreground(block.core)
+        foreground, excluded = inputs.foreground(block.core)
         raw = inputs.intensities(block.core) if needs_raw and foreground.any() else None
         found = objects_of_block(foreground, raw, block.core, inputs.shape, selection.connectivity)
-        return found, masked
+        return found, excluded
 
     seams = Seams(inputs.shape, selection.connectivity)
     kept: list[Objects] = []
-    small = large = masked_voxels = done = 0
+    small = large = excluded_voxels = done = 0
 
     def sort_out(objects: Objects) -> None:
         nonlocal small, large
@@ -183,18 +183,18 @@ def find_objects(
         large += int(too_large.sum())
         kept.append(objects.take(~(too_small | too_large)))
 
-    for block, (found, masked) in in_order(work, blocks_of(inputs.shape, core), jobs):
+    for block, (found, excluded) in in_order(work, blocks_of(inputs.shape, core), jobs):
         sort_out(found.closed)
         z, y, x = (side.start // n for side, n in zip(block.core, core, strict=True))
         sort_out(seams.add((z, y, x), found))
-        masked_voxels += masked
+        excluded_voxels += excluded
         done += int(np.prod(shape_of(block.core)))
         report(done, 2 * int(np.prod(inputs.shape)))
     sort_out(seams.finish())
 
     objects = Objects.concatenated(kept).in_raster_order()
     n = len(objects)
-    return objects, Summary(n + small + large, small, large, n, masked_voxels)
+    return objects, Summary(n + small + large, small, large, n, excluded_voxels)
 
 
 def measure_objects(

@@ -31,7 +31,7 @@ class Inputs:
     threshold : float
     raw : Volume
     raw_channel : int
-    mask : Volume or None
+    exclude : Volume or None
         Voxels above 0 are left out.
     """
 
@@ -40,7 +40,7 @@ class Inputs:
     threshold: float
     raw: Volume
     raw_channel: int
-    mask: Volume | None
+    exclude: Volume | None
 
     def __post_init__(self) -> None:
         if self.probabilities.dtype.name not in PROBABILITY_DTYPES:
@@ -49,14 +49,14 @@ class Inputs:
                 f"export it as one of {', '.join(PROBABILITY_DTYPES)}."
             )
         highest_value_not_above(self.threshold, self.probabilities.dtype)
-        for role, volume in (("raw volume", self.raw), ("mask", self.mask)):
+        for role, volume in (("raw volume", self.raw), ("excluded region", self.exclude)):
             if volume is not None and volume.shape != self.probabilities.shape:
                 raise GridMismatch(
                     f"{volume.path}: the {role} has {_extent(volume.shape)} voxels (z × y × x), the probability "
                     f"image {self.probabilities.path} has {_extent(self.probabilities.shape)}: "
                     "both must be of the same brain at the same resolution."
                 )
-        for volume in (self.probabilities, self.raw, self.mask):
+        for volume in (self.probabilities, self.raw, self.exclude):
             if volume is not None and volume.frames > 1:
                 raise InvalidSetting(
                     f"{volume.path}: {volume.frames} time points; cells are found in one: split the file by time."
@@ -72,19 +72,19 @@ class Inputs:
 
     @property
     def volumes(self) -> list[Volume]:
-        return [v for v in (self.probabilities, self.raw, self.mask) if v is not None]
+        return [v for v in (self.probabilities, self.raw, self.exclude) if v is not None]
 
     def foreground(self, region: Region) -> tuple[npt.NDArray[np.bool_], int]:
-        """Voxels above the threshold and not masked, and how many the mask took away."""
+        """Voxels above the threshold and not excluded, and how many were."""
         image = self.probabilities.read(region, channel=self.channel)[0]
-        kept = None if self.mask is None else ~(self.mask.read(region, channel=0)[0] > 0)
+        kept = None if self.exclude is None else ~(self.exclude.read(region, channel=0)[0] > 0)
         if image.dtype.kind == "f":
             self._refuse_what_is_no_probability(image if kept is None else image[kept])
         above = image > highest_value_not_above(self.threshold, image.dtype)
         if kept is None:
             return above, 0
-        masked = int(np.count_nonzero(above & ~kept))
-        return above & kept, masked
+        excluded = int(np.count_nonzero(above & ~kept))
+        return above & kept, excluded
 
     def intensities(self, region: Region) -> npt.NDArray[Any]:
         """Raw voxels, known to be numbers that can be summed exactly."""

@@ -31,7 +31,7 @@ class Measuring:
     local_min_rad : int
         Half-width in voxels of the cube for the background; 4 is 9 × 9 × 9.
     local_min_percentile : float
-        Percentile of the raw voxels in that cube, the object's and masked ones included, that is the background.
+        Percentile of the raw voxels in that cube, the object's and excluded ones included, that is the background.
     """
 
     intensity: IntensityMode = "obj_mean"

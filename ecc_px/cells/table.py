@@ -28,15 +28,15 @@ class Summary:
         Left out because of `min_volume` and `max_volume`.
     cells : int
         Rows of the table.
-    masked_voxels : int
-        Voxels above the threshold that the mask left out.
+    excluded_voxels : int
+        Voxels above the threshold in the excluded region.
     """
 
     objects: int
     too_small: int
     too_large: int
     cells: int
-    masked_voxels: int
+    excluded_voxels: int
 
 
 @dataclass(frozen=True, eq=False)

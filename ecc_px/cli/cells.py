@@ -57,7 +57,7 @@ def find(
     ] = 1,
     local_min_rad: Annotated[int, typer.Option(min=0, help="Half-width in voxels of the cube for the background.")] = 4,
     local_min_percentile: Annotated[float, typer.Option(help="Percentile of that cube that is the background.")] = 5.0,
-    mask: Annotated[
+    exclude: Annotated[
         Path | None,
         typer.Option(help="Volume on the same grid whose voxels above 0 are LEFT OUT, as in ecc.", show_default=False),
     ] = None,
@@ -85,7 +85,7 @@ def find(
             local_max_rad=local_max_rad,
             local_min_rad=local_min_rad,
             local_min_percentile=local_min_percentile,
-            mask=mask,
+            exclude=exclude,
             jobs=jobs,
         )
     warn(written.cells.warnings)
@@ -100,7 +100,7 @@ def summary_line(cells: Cells) -> str:
         for count, reason in (
             (summary.too_small, "objects too small"),
             (summary.too_large, "objects too large"),
-            (summary.masked_voxels, "voxels masked"),
+            (summary.excluded_voxels, "voxels excluded"),
         )
         if count
     ]

@@ -89,9 +89,7 @@ def max_depth(forest: Forest) -> int:
 
 
 def _classes_table(project: Project, drawn: Counter[int]) -> Table:
-    table = Table(
-        "label", "class", "colour", "labelled voxels", "in the forest", title="Classes", title_justify="left"
-    )
+    table = Table("label", "class", "colour", "labelled voxels", "in the forest", title="Classes", title_justify="left")
     table.columns[3].justify = "right"
     known = set() if project.forest is None else set(project.forest.labels.tolist())
     for label in project.classes:
@@ -126,9 +124,7 @@ def _channels_sentence(project: Project) -> str:
 
 
 def _lanes_table(project: Project, drawn: Sequence[Counter[int]]) -> Table:
-    table = Table(
-        "lane", "raw data", "", "axes", "shape", "labelled voxels", title="Lanes", title_justify="left"
-    )
+    table = Table("lane", "raw data", "", "axes", "shape", "labelled voxels", title="Lanes", title_justify="left")
     table.columns[5].justify = "right"
     for lane, labels in zip(project.lanes, drawn, strict=True):
         table.add_row(
@@ -146,10 +142,7 @@ def _whereabouts(lane: Lane, project: Path) -> str:
     """Where the raw data of a lane is: on disk, missing, in the project, or elsewhere."""
     if lane.path_kind in ("internal", "url", "none"):
         return {"internal": "in the project", "url": "remote", "none": "none"}[lane.path_kind]
-    found = all(
-        any(file.parent.glob(file.name)) if "*" in file.name else file.exists()
-        for file in lane.files(project)
-    )
+    found = all(any(file.parent.glob(file.name)) if "*" in file.name else file.exists() for file in lane.files(project))
     return "found" if found else "missing"
 
 

@@ -65,7 +65,9 @@ def predict(
             "--format", help="ecc: label 1 alone, uint8, dataset 'probability', as ecc's CellFinder reads it."
         ),
     ] = FileFormat.hdf5,
-    compression: Annotated[Compression, typer.Option(help="Of HDF5.")] = Compression.gzip,
+    compression: Annotated[
+        Compression | None, typer.Option(help="Default: the format's own, gzip for HDF5.", show_default=False)
+    ] = None,
     mask: Mask = None,
     voxel_um: VoxelUm = None,
     flavour: Flavour = FlavourName.ilastik,
@@ -82,7 +84,7 @@ def predict(
         "dtype": dtype.value,
         "classes": None if classes is None else tuple(name.strip() for name in classes.split(",")),
         "file_format": file_format.value,
-        "compression": compression.value,
+        "compression": None if compression is None else compression.value,
         "mask": mask,
         "voxel_um": voxel_um,
         "jobs": jobs,

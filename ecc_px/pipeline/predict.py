@@ -76,8 +76,8 @@ class PredictionSettings:
     classes : tuple of label numbers or names, optional
         Channels of the probability image; default all, in the order of their labels.
     file_format : {"hdf5", "ome-zarr", "tiff", "ecc"}
-    compression : {"gzip", "lzf", "none"}
-        Of HDF5.
+    compression : {"gzip", "lzf", "none"}, optional
+        Default: the format's own, gzip for HDF5.
     voxel_um : (z, y, x) µm, optional
         Written to the outputs; default what the volume's file says.
     jobs : int, optional
@@ -91,7 +91,7 @@ class PredictionSettings:
     dtype: ProbabilityDtype = "float32"
     classes: tuple[str | int, ...] | None = None
     file_format: FileFormat = "hdf5"
-    compression: Literal["gzip", "lzf", "none"] = "gzip"
+    compression: str | None = None
     voxel_um: VoxelUm | None = None
     jobs: int | None = None
     overwrite: bool = False
@@ -214,7 +214,7 @@ def _predict(
 def block_shape_for(shape: Shape, features: int) -> Shape:
     """Voxels of a block: `BLOCK`, halved along its longest edge until the features of one fit in memory."""
     block = list(FLAT_BLOCK if shape[0] == 1 else BLOCK)
-    while prod(block) * features * 4 > FEATURE_BYTES and max(block) > 32:
+    while prod(block) * features * 4 > FEATURE_BYTES and max(block) > 8:
         block[int(np.argmax(block))] //= 2
     return block[0], block[1], block[2]
 

@@ -18,7 +18,7 @@ from ecc_px.classifiers import Classifier
 from ecc_px.volumes import Volume
 from ecc_px.volumes.partial import PartialOutput, write_errors_named
 
-LIBRARIES = ("ecc-px", "numpy", "numba", "h5py", "tifffile", "zarr", "connected-components-3d")
+LIBRARIES = ("ecc-px", "numpy", "numba", "h5py", "tifffile", "zarr")
 
 
 def receipt_path(output: Path) -> Path:

@@ -129,12 +129,16 @@ def _layout_of(dataset: h5py.Dataset, path: Path, axes: str | None, chosen: str)
     voxel_um, origin = _voxel_um_of(dataset, axes, resolution)
     if voxel_um is not None:
         origins["voxel size"] = origin
+    names = [_plain(name) for name in np.ravel(dataset.attrs.get("channel_names", ()))]
+    if names:
+        origins["channel names"] = "channel_names attribute"
     return Layout(
         axes=axes,
         stored_shape=tuple(int(n) for n in dataset.shape),
         dtype=native_dtype(dataset.dtype, path),
         voxel_um=voxel_um,
         chunks=dataset.chunks,
+        channel_names=tuple(str(name) for name in names) or None,
         origins=origins,
     )
 

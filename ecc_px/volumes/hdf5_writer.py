@@ -73,6 +73,8 @@ class Hdf5Writer(VolumeWriter):
             attributes["element_size_um"] = np.array(layout.voxel_um, np.float64)
         for number, axis in enumerate(layout.axes):
             self._dataset.dims[number].label = axis
+        if layout.channel_names is not None:
+            attributes["channel_names"] = list(layout.channel_names)
         for key, value in self._attributes.items():
             attributes[key] = value
         self._sink.raise_error()

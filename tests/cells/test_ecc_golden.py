@@ -40,15 +40,15 @@ def rows_of(table):
         ("cells_obj_mean", 64, {}),
         ("cells_max", 64, {"intensity": "max"}),
         ("cells_local_mean", 64, {"intensity": "local_mean"}),
-        ("cells_obj_mean_masked", 64, {"mask": True}),
+        ("cells_obj_mean_masked", 64, {"exclude": True}),
         ("cells_obj_mean_thr0.9_min5_max30", 30, {"threshold": 229 / 255, "min_volume": 6}),
         ("cells_defaults", None, {"intensity": "max"}),
     ],
 )
 def test_medium_objects_are_those_of_ecc(ecc, golden, large, settings, block_shape):
     settings = {"threshold": 178 / 255, "max_volume": large} | settings
-    if "mask" in settings:
-        settings["mask"] = ArrayVolume(ecc["mask"].astype(np.uint8))
+    if "exclude" in settings:
+        settings["exclude"] = ArrayVolume(ecc["mask"].astype(np.uint8))
     cells = find_cells(
         ArrayVolume(ecc["prob"]),
         ArrayVolume(ecc["raw"]),

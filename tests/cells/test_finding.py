@@ -184,20 +184,20 @@ def test_background_is_clipped_at_the_volume_and_not_at_a_block():
     assert cells.table.deltaI.tolist() == [250.0]
 
 
-def test_masked_voxels_are_no_object_and_are_counted(blobs, csv_bytes):
+def test_excluded_voxels_are_no_object_and_are_counted(blobs, csv_bytes):
     probabilities, raw = blobs
     mask = np.zeros(probabilities.shape, np.uint8)
     mask[:, :15] = 7
     cells = find_cells(
         ArrayVolume(probabilities),
         ArrayVolume(raw),
-        mask=ArrayVolume(mask),
+        exclude=ArrayVolume(mask),
         voxel_um=UM,
         block_shape=(8, 8, 8),
     )
     above = probabilities > 200
     assert csv_bytes(cells) == as_csv(whole_volume_table(above & (mask == 0), raw))
-    assert cells.summary.masked_voxels == np.count_nonzero(above & (mask > 0))
+    assert cells.summary.excluded_voxels == np.count_nonzero(above & (mask > 0))
 
 
 def test_volume_limits_are_included_and_the_summary_accounts_for_every_object(blobs):
@@ -298,7 +298,7 @@ NAN = np.full((4, 5, 6), np.nan, np.float32)
     ("changed", "error", "sentence"),
     [
         ({"raw": ZEROS[:3]}, GridMismatch, "3 × 5 × 6.*4 × 5 × 6"),
-        ({"mask": ZEROS[:, :2]}, GridMismatch, "4 × 2 × 6.*4 × 5 × 6"),
+        ({"exclude": ZEROS[:, :2]}, GridMismatch, "4 × 2 × 6.*4 × 5 × 6"),
         ({"voxel_um": None}, UnknownVoxelSize, "--voxel-um Z Y X"),
         ({"voxel_um": (1, 0, 1)}, InvalidSetting, "voxel size"),
         ({"threshold": 1.0}, InvalidSetting, "threshold 1"),
@@ -322,7 +322,7 @@ NAN = np.full((4, 5, 6), np.nan, np.float32)
 )
 def test_what_makes_no_sense_is_refused_in_a_sentence(changed, error, sentence):
     call = {"probabilities": ZEROS, "raw": ZEROS, "voxel_um": UM} | changed
-    for role in ("probabilities", "raw", "mask"):
+    for role in ("probabilities", "raw", "exclude"):
         if role in call:
             call[role] = ArrayVolume(call[role])
     with pytest.raises(error, match=sentence):
@@ -335,13 +335,13 @@ def test_several_time_points_are_refused():
         find_cells(film, ArrayVolume(ZEROS), voxel_um=UM)
 
 
-def test_nan_under_the_mask_is_nobodys_business():
+def test_nan_in_the_excluded_region_is_nobodys_business():
     image = np.zeros((4, 5, 6), np.float32)
     image[0] = np.nan
     image[2, 2, 2] = 1
     mask = np.zeros(image.shape, np.uint8)
     mask[0] = 1
-    cells = find_cells(ArrayVolume(image), ArrayVolume(ZEROS), mask=ArrayVolume(mask), voxel_um=UM)
+    cells = find_cells(ArrayVolume(image), ArrayVolume(ZEROS), exclude=ArrayVolume(mask), voxel_um=UM)
     assert len(cells) == 1
 
 

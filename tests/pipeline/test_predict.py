@@ -1,0 +1,263 @@
+"""Prediction of whole files: equal to ilastik's exports, to itself in other blocks, and whole or not there at all."""
+
+import json
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ecc_px import load_classifier, open_volume, predict
+from ecc_px.errors import (
+    ClassifierMismatch,
+    GridMismatch,
+    InvalidSetting,
+    OutputExists,
+    VolumeTooThin,
+)
+from ecc_px.pipeline.exports import quantise, segmentation, uncertainty
+from ecc_px.pipeline.predict import FEATURE_BYTES, block_shape_for
+from ecc_px.volumes import Layout, create_volume
+from ecc_px.volumes.blocks import whole
+
+DATA = Path(__file__).parents[1] / "data" / "synthetic"
+SEED_SET, TWO_CHANNELS, MIXED = (DATA / n for n in ("s1_3d_seedset", "s2_2d_2channel", "s3_3d_mixed_uint8"))
+PROJECT, VOLUME = SEED_SET / "project.ilp", SEED_SET / "unseen.h5"
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    """Every export of one volume, predicted in one block."""
+    folder = tmp_path_factory.mktemp("reference")
+    return predict(
+        PROJECT,
+        VOLUME,
+        folder,
+        exports=("probabilities", "segmentation", "uncertainty", "features"),
+        block=(999, 999, 999),
+        jobs=1,
+    )
+
+
+def read(path):
+    with open_volume(path) as volume:
+        return volume.read()
+
+
+def save(path, image, axes="zyx", **attributes):
+    image = np.asarray(image)
+    with h5py.File(path, "w") as file:
+        file["data"] = image
+        tags = [{"key": a, "typeFlags": 1 if a == "c" else 2, "resolution": 0, "description": ""} for a in axes]
+        file["data"].attrs["axistags"] = json.dumps({"axes": tags})
+    return path
+
+
+@pytest.mark.parametrize("folder", [SEED_SET, TWO_CHANNELS, MIXED], ids=lambda folder: folder.name)
+def test_file_has_the_shape_axes_and_numbers_of_ilastiks_export(folder, tmp_path):
+    ours = predict(folder / "project.ilp", folder / "unseen.h5", tmp_path).probabilities
+    assert ours == tmp_path / "unseen_probabilities.h5"
+    with h5py.File(ours) as a, h5py.File(folder / "unseen_probabilities.h5") as b:
+        a, b = a["exported_data"], b["exported_data"]
+        assert (a.shape, a.dtype, a.attrs["axistags"]) == (b.shape, b.dtype, b.attrs["axistags"])
+        assert (np.abs(a[...] - b[...]) > 1e-6).any(axis=-1).mean() < 1e-3
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(block=st.tuples(st.integers(5, 40), st.integers(5, 70), st.integers(5, 60)), jobs=st.integers(1, 4))
+def test_blocks_and_threads_do_not_change_a_bit(block, jobs, reference, tmp_path):
+    again = predict(PROJECT, VOLUME, tmp_path, exports=tuple(reference.outputs), block=block, jobs=jobs, overwrite=True)
+    for kind, path in reference.outputs.items():
+        np.testing.assert_array_equal(read(again.outputs[kind]), read(path), err_msg=kind)
+
+
+def test_same_command_gives_the_same_bytes(tmp_path):
+    made = [predict(PROJECT, VOLUME, tmp_path / str(i), jobs=2).probabilities.read_bytes() for i in range(2)]
+    assert made[0] == made[1]
+
+
+def test_integers_are_rounded_as_the_file_says(reference, tmp_path):
+    exact = read(reference.probabilities)
+    for dtype, certain in (("uint8", 255), ("uint16", 65535)):
+        path = predict(PROJECT, VOLUME, tmp_path, dtype=dtype, overwrite=True).probabilities
+        np.testing.assert_array_equal(read(path), np.rint(exact * np.float32(certain)).astype(dtype))
+        with h5py.File(path) as file:
+            attributes = file["exported_data"].attrs
+            assert attributes["rounding"] == f"rint(float32(votes / trees) * {certain}), halves to even"
+            assert list(attributes["drange"]) == [0, certain]
+
+
+def test_segmentation_and_uncertainty_follow_from_the_probabilities(reference):
+    exact = read(reference.probabilities)
+    np.testing.assert_array_equal(read(reference.outputs["segmentation"]), segmentation(exact))
+    np.testing.assert_array_equal(read(reference.outputs["uncertainty"]), uncertainty(exact))
+
+
+def test_equal_probabilities_give_the_lowest_class_and_full_uncertainty():
+    tied = np.array([0.4, 0.4, 0.2], np.float32).reshape(3, 1, 1, 1)
+    assert segmentation(tied).item() == 1
+    assert uncertainty(tied).item() == 1
+    assert uncertainty(np.array([0.9, 0.05, 0.05], np.float32).reshape(3, 1, 1, 1)).item() == pytest.approx(0.15)
+
+
+def test_halves_round_to_even():
+    assert quantise(np.array([0.5, 1.0, 0.0], np.float32), np.dtype(np.uint8)).tolist() == [128, 255, 0]
+
+
+def test_features_are_written_with_their_names(reference):
+    classifier = load_classifier(PROJECT)
+    with open_volume(reference.outputs["features"]) as features, open_volume(VOLUME) as volume:
+        assert features.layout.channel_names == tuple(classifier.features.names())
+        np.testing.assert_array_equal(features.read(), classifier.features.compute(volume.read()))
+
+
+def test_classes_by_number_and_name(reference, tmp_path):
+    path = predict(PROJECT, VOLUME, tmp_path, classes=(3, "cell")).probabilities
+    np.testing.assert_array_equal(read(path), read(reference.probabilities)[[2, 0]])
+    with open_volume(path) as volume:
+        assert volume.layout.channel_names == ("background", "cell")
+    with pytest.raises(InvalidSetting, match=r"no class 'vessel'.*1 \(cell\)"):
+        predict(PROJECT, VOLUME, tmp_path / "b", classes=("vessel",))
+
+
+def test_eccs_format_is_label_one_as_uint8_in_a_dataset_called_probability(reference, tmp_path):
+    path = predict(PROJECT, VOLUME, tmp_path, file_format="ecc").probabilities
+    with h5py.File(path) as file:
+        assert list(file) == ["probability"]
+        stored = file["probability"][...]
+    assert stored.dtype == np.uint8
+    expected = np.rint(read(reference.probabilities)[0] * np.float32(255))
+    np.testing.assert_array_equal(stored[..., 0], expected)
+
+
+@pytest.mark.parametrize(("file_format", "extension"), [("ome-zarr", ".ome.zarr"), ("tiff", ".tif")])
+def test_other_formats_hold_the_same_numbers(file_format, extension, reference, tmp_path):
+    path = predict(PROJECT, VOLUME, tmp_path, file_format=file_format).probabilities
+    assert path == tmp_path / f"unseen_probabilities{extension}"
+    np.testing.assert_array_equal(read(path), read(reference.probabilities))
+
+
+def test_outside_of_the_mask_everything_is_zero_and_inside_nothing_changes(reference, tmp_path):
+    with open_volume(VOLUME) as volume:
+        inside = np.zeros(volume.shape, np.uint8)
+    inside[5:30, 10:40, 8:30] = 7
+    mask = save(tmp_path / "mask.h5", inside)
+    exports = ("probabilities", "segmentation", "uncertainty")
+    masked = predict(PROJECT, VOLUME, tmp_path, mask=mask, exports=exports, block=(16, 16, 16))
+    for kind in exports:
+        expected = read(reference.outputs[kind]) * (inside > 0)
+        np.testing.assert_array_equal(read(masked.outputs[kind]), expected, err_msg=kind)
+
+
+def test_mask_on_another_grid_is_refused_with_both_shapes(tmp_path):
+    mask = save(tmp_path / "mask.h5", np.ones((3, 4, 5), np.uint8))
+    with pytest.raises(GridMismatch, match=r"\(3, 4, 5\).*\(36, 60, 48\)"):
+        predict(PROJECT, VOLUME, tmp_path / "out", mask=mask)
+
+
+def test_axis_order_of_the_file_is_kept_and_does_not_matter(reference, tmp_path):
+    turned = save(tmp_path / "turned.h5", read(VOLUME)[0].transpose(2, 1, 0), axes="xyz")
+    path = predict(PROJECT, turned, tmp_path).probabilities
+    with h5py.File(path) as file:
+        assert file["exported_data"].shape == (48, 60, 36, 3)
+    np.testing.assert_array_equal(read(path), read(reference.probabilities))
+
+
+def test_frames_of_a_movie_are_predicted_one_by_one(tmp_path):
+    image = read(VOLUME)[0][:20, :30, :30]
+    movie = save(tmp_path / "movie.h5", np.stack([image, image[::-1]]), axes="tzyx")
+    path = predict(PROJECT, movie, tmp_path).probabilities
+    with open_volume(path) as volume:
+        assert (volume.axes, volume.frames) == ("tzyxc", 2)
+        np.testing.assert_allclose(volume.read(frame=1), volume.read(frame=0)[:, ::-1], atol=0.05)
+
+
+def test_receipt_says_what_was_made_from_what(tmp_path):
+    made = predict(PROJECT, VOLUME, tmp_path, dtype="uint8", voxel_um=(7, 6.45, 6.45))
+    receipt = json.loads((tmp_path / "unseen_probabilities.h5.receipt.json").read_text())
+    assert receipt["input"]["path"] == str(VOLUME.resolve())
+    assert receipt["classifier"]["sha256"] == load_classifier(PROJECT).sha256
+    assert receipt["classifier"]["classes"] == {"1": "cell", "2": "false signal", "3": "background"}
+    assert receipt["voxel_um_zyx"] == [7, 6.45, 6.45]
+    assert receipt["versions"]["ecc-px"]
+    assert receipt["settings"]["dtype"] == "uint8"
+    with open_volume(made.probabilities) as volume:
+        assert volume.voxel_um == (7, 6.45, 6.45)
+
+
+def test_existing_output_is_kept_unless_told_otherwise(tmp_path):
+    (tmp_path / "unseen_probabilities.h5").write_bytes(b"precious")
+    with pytest.raises(OutputExists, match="--overwrite"):
+        predict(PROJECT, VOLUME, tmp_path)
+    assert (tmp_path / "unseen_probabilities.h5").read_bytes() == b"precious"
+    predict(PROJECT, VOLUME, tmp_path, overwrite=True)
+    assert read(tmp_path / "unseen_probabilities.h5").shape == (3, 36, 60, 48)
+
+
+def test_error_in_a_block_leaves_nothing_behind(tmp_path, monkeypatch):
+    damaged = tmp_path / "damaged.h5"
+    with h5py.File(damaged, "w") as file:
+        noise = np.random.default_rng(0).integers(0, 999, (64, 64, 64), np.uint16)
+        file.create_dataset("data", data=noise, chunks=(32, 32, 32), compression="gzip")
+        offset = file["data"].id.get_chunk_info(7).byte_offset
+    with damaged.open("r+b") as file:
+        file.seek(offset)
+        file.write(b"\0" * 200)
+    with pytest.raises(Exception, match=r"damaged\.h5"):
+        predict(PROJECT, damaged, tmp_path / "out", block=(32, 32, 32))
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("project", "image", "axes", "error", "words"),
+    [
+        (PROJECT, np.zeros((2, 20, 20, 20), np.uint16), "czyx", ClassifierMismatch, "2 channels.*with 1"),
+        (TWO_CHANNELS / "project.ilp", np.zeros((40, 40), np.uint8), "yx", ClassifierMismatch, "1 channel.*with 2"),
+        (PROJECT, np.zeros((40, 40), np.uint16), "yx", ClassifierMismatch, "2-D image.*trained on a volume"),
+        (PROJECT, np.zeros((8, 40, 40), np.uint16), "zyx", VolumeTooThin, "8 voxels along z"),
+    ],
+    ids=["too many channels", "too few channels", "flat", "thin"],
+)
+def test_volume_that_does_not_fit_the_classifier_is_refused(project, image, axes, error, words, tmp_path):
+    volume = save(tmp_path / "image.h5", image, axes)
+    with pytest.raises(error, match=words):
+        predict(project, volume, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"dtype": "int32"},
+        {"exports": ()},
+        {"exports": ("magic",)},
+        {"jobs": 0},
+        {"file_format": "png"},
+        {"block": (0, 1, 1)},
+    ],
+)
+def test_impossible_settings_are_refused(wrong, tmp_path):
+    with pytest.raises(InvalidSetting):
+        predict(PROJECT, VOLUME, tmp_path / "out", **wrong)
+    assert not (tmp_path / "out").exists()
+
+
+def test_blocks_shrink_until_their_features_fit():
+    assert block_shape_for((500, 500, 500), 16) == (64, 64, 256)
+    for features in (16, 49, 200, 1000):
+        for shape in ((500, 500, 500), (1, 5000, 5000)):
+            block = block_shape_for(shape, features)
+            assert np.prod(block) * features * 4 <= FEATURE_BYTES
+
+
+def test_nothing_is_kept_of_a_volume_whose_values_are_not_numbers(tmp_path):
+    layout = Layout(axes="zyx", stored_shape=(20, 20, 20), dtype=np.dtype(np.float32))
+    image = np.random.default_rng(0).random((1, 20, 20, 20)).astype(np.float32)
+    image[0, 10, 10, 10] = np.nan
+    with create_volume(tmp_path / "nan.h5", layout) as writer:
+        writer.write(whole((20, 20, 20)), image)
+    probabilities = read(predict(PROJECT, tmp_path / "nan.h5", tmp_path).probabilities)
+    assert probabilities[:, 10, 10, 10].sum() == 0
+    assert probabilities[:, 0, 0, 19].sum() == pytest.approx(1) or np.isnan(image).any()

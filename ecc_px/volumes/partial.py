@@ -13,9 +13,9 @@ from pathlib import Path
 from ecc_px.errors import OutputExists, OutputFailed
 
 _FULL = {
-    errno.ENOSPC: "the disk is full",
-    errno.EDQUOT: "your quota is used up",
-    errno.EFBIG: "the file is too large",
+    errno.ENOSPC: "disk full",
+    errno.EDQUOT: "disk full (your quota is used up)",
+    errno.EFBIG: "the file is too large for this disk or your limits",
 }
 
 
@@ -78,18 +78,9 @@ def _flush_to_disk(path: Path) -> None:
 
 @contextlib.contextmanager
 def write_errors_named(path: Path) -> Iterator[None]:
-    """Turn what the system and the libraries raise, e.g. on a full disk, into a sentence with the path."""
+    """Turn what the system raises, on a full disk for example, into a sentence with the path."""
     try:
         yield
-    except (OSError, RuntimeError) as error:
-        raise OutputFailed(f"{path}: it could not be written: {_reason(error)}. Nothing was left behind.") from error
-
-
-def _reason(error: BaseException) -> str:
-    number = getattr(error, "errno", None)
-    if number is None:
-        # HDF5 puts the system's reason into the text of its own error.
-        number = next((code for code in _FULL if f"errno = {code}," in str(error)), None)
-    if number in _FULL:
-        return f"{_FULL[number]} (disk full or limit reached)" if number != errno.ENOSPC else "disk full"
-    return str(error)
+    except OSError as error:
+        reason = _FULL.get(error.errno or 0, str(error))
+        raise OutputFailed(f"{path}: it could not be written: {reason}. Nothing was left behind.") from error

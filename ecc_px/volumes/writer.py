@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 
 import numpy.typing as npt
 
-from ecc_px.errors import InvalidSetting
+from ecc_px.errors import InvalidSetting, OutputFailed
 from ecc_px.volumes.blocks import Region, shape_of
 from ecc_px.volumes.partial import PartialOutput, write_errors_named
 from ecc_px.volumes.volume import Layout
@@ -78,6 +78,8 @@ class VolumeWriter(ABC):
         """Let go of the temporary output, whatever state it is in."""
 
     def __enter__(self) -> Self:
+        if not self.path.parent.is_dir():
+            raise OutputFailed(f"{self.path}: there is no folder {self.path.parent}. Make it first.")
         try:
             with write_errors_named(self.path):
                 self._begin()

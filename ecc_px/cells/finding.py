@@ -10,7 +10,7 @@ Splitting of touching cells belongs between `find_objects` and `measure_objects`
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,21 +18,19 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from ecc_px.cells.block_shape import block_shape_for
 from ecc_px.cells.components import BlockObjects, objects_of_block
 from ecc_px.cells.inputs import Inputs, channel_of_class
 from ecc_px.cells.measuring import Intensities, IntensityMode, Measuring, measure
 from ecc_px.cells.objects import Objects
 from ecc_px.cells.runs import STEPS
 from ecc_px.cells.seams import Seams
-from ecc_px.cells.streaming import block_shape_for, in_order
 from ecc_px.cells.table import Cells, Summary, cells_table
 from ecc_px.errors import InvalidSetting, UnknownVoxelSize
 from ecc_px.volumes import Volume, VoxelUm, open_volume
 from ecc_px.volumes.blocks import Block, Region, Shape, blocks_of, shape_of
+from ecc_px.volumes.streaming import Progress, in_order
 from ecc_px.volumes.voxel_size import resolve_voxel_size
-
-Progress = Callable[[int, int], None]
-"""Called with the voxels done and the voxels to do in all; finding and measuring each count every voxel."""
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from typing import Any
 
 from ecc_px.cells import Cells, find_cells
 from ecc_px.cells.table import table_name
-from ecc_px.pipeline.predict import Progress
 from ecc_px.pipeline.receipt import describe_volume, now, write_receipt
 from ecc_px.volumes import Volume, open_volume
 from ecc_px.volumes.partial import PartialOutput, write_errors_named
+from ecc_px.volumes.streaming import Progress
 
 
 @dataclass(frozen=True)

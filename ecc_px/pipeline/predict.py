@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from itertools import product
@@ -14,20 +14,17 @@ import numpy as np
 
 from ecc_px.classifiers import Classifier, load_classifier
 from ecc_px.errors import GridMismatch, InvalidSetting
-from ecc_px.pipeline.blockwise import map_blocks
 from ecc_px.pipeline.exports import ROUNDING, Export, ExportPlan, ProbabilityDtype, plan_exports
 from ecc_px.pipeline.receipt import describe_classifier, describe_volume, now, write_receipt
 from ecc_px.volumes import Layout, Volume, VolumeWriter, VoxelUm, create_volume, open_volume
 from ecc_px.volumes.blocks import Block, Shape, blocks_of, shape_of
+from ecc_px.volumes.streaming import Progress, in_order
 from ecc_px.volumes.voxel_size import resolve_voxel_size
 
 FileFormat = Literal["hdf5", "ome-zarr", "tiff", "ecc"]
 """ecc's is HDF5 with label 1 alone, as uint8, in a dataset called `probability`."""
 
 EXTENSIONS: dict[FileFormat, str] = {"hdf5": ".h5", "ome-zarr": ".ome.zarr", "tiff": ".tif", "ecc": ".h5"}
-
-Progress = Callable[[int, int], None]
-"""Called with the voxels done so far and the voxels in all."""
 
 BLOCK: Shape = (64, 64, 256)
 """Voxels of a block: long rows for the filters' vector loops, a halo that costs little, whole 64³ chunks."""
@@ -200,7 +197,8 @@ def _predict(
         work = _BlockWork(classifier, volume, mask, tuple(zip(plans, writers, strict=True)))
         blocks = blocks_of(volume.shape, block_shape, classifier.features.halo(flat=flat))
         done = 0
-        for voxels in map_blocks(work, product(range(volume.frames), blocks), settings.jobs):
+        tasks = product(range(volume.frames), blocks)
+        for _, voxels in in_order(work, tasks, settings.jobs or os.cpu_count() or 1):
             done += voxels
             if progress is not None:
                 progress(done, total)
@@ -228,8 +226,9 @@ class _BlockWork:
     mask: Volume | None
     exports: tuple[tuple[ExportPlan, VolumeWriter], ...]
 
-    def __call__(self, frame: int, block: Block) -> int:
+    def __call__(self, task: tuple[int, Block]) -> int:
         """Process one block of one frame; returns the number of its voxels."""
+        frame, block = task
         inside = None if self.mask is None else np.any(self.mask.read(block.core, frame=frame) > 0, axis=0)
         core = shape_of(block.core)
         if inside is not None and not inside.any():

@@ -11,9 +11,10 @@ from ecc_px.cells.table import table_name
 from ecc_px.classifiers import Classifier
 from ecc_px.errors import UnknownVoxelSize
 from ecc_px.pipeline.cells import CellTable, write_cells
-from ecc_px.pipeline.predict import Prediction, Progress, output_path, predict
+from ecc_px.pipeline.predict import Prediction, output_path, predict
 from ecc_px.volumes import Volume, VoxelUm
 from ecc_px.volumes.partial import PartialOutput
+from ecc_px.volumes.streaming import Progress
 from ecc_px.volumes.voxel_size import resolve_voxel_size
 
 

@@ -1,44 +1,18 @@
-"""Working through a volume block by block, on threads, in order and in bounded memory."""
+"""How large the blocks are that cells are looked for in."""
 
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from collections.abc import Iterable
 
 from ecc_px.volumes.blocks import Shape
 from ecc_px.volumes.volume import Volume
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 VOXELS_AT_WORK = 1 << 26
 """Voxels of all threads' blocks together, at most: about half a gigabyte."""
 
 LARGEST_BLOCK, SMALLEST_BLOCK = 1 << 25, 1 << 21
 """Voxels of one block: large beside an object, small beside memory."""
-
-
-def in_order(work: Callable[[Item], Result], items: Iterable[Item], jobs: int) -> Iterator[tuple[Item, Result]]:
-    """Each item with its result, in the order of the items, worked out by `jobs` threads.
-
-    At most 2 · `jobs` items are under way. The first error ends it all: what has not begun is not begun.
-    """
-    waiting: deque[tuple[Item, Future[Result]]] = deque()
-    pool = ThreadPoolExecutor(jobs)
-    try:
-        for item in items:
-            if len(waiting) == 2 * jobs:
-                earliest, future = waiting.popleft()
-                yield earliest, future.result()
-            waiting.append((item, pool.submit(work, item)))
-        while waiting:
-            earliest, future = waiting.popleft()
-            yield earliest, future.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def block_shape_for(volumes: Iterable[Volume], jobs: int) -> Shape:

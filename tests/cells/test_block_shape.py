@@ -1,12 +1,10 @@
-"""Blocks fit how the volumes are stored, and come back in order."""
-
-import threading
+"""Blocks fit how the volumes are stored."""
 
 import numpy as np
 import pytest
 from array_volume import ArrayVolume
 
-from ecc_px.cells.streaming import LARGEST_BLOCK, block_shape_for, in_order
+from ecc_px.cells.block_shape import LARGEST_BLOCK, block_shape_for
 
 
 def volume(shape, chunks):
@@ -37,30 +35,3 @@ def test_planes_beside_chunks_give_slabs_of_planes():
 @pytest.mark.parametrize(("jobs", "block"), [(2, (320, 320, 320)), (8, (192, 192, 192)), (64, (128, 128, 128))])
 def test_many_threads_share_the_memory_of_a_few(jobs, block):
     assert block_shape_for([volume((2000, 3000, 1600), (64, 64, 64))], jobs) == block
-
-
-def test_results_come_in_the_order_of_the_items_however_long_each_takes():
-    gate = threading.Event()
-
-    def work(item):
-        if item == 0:
-            gate.wait(10)
-        if item == 3:
-            gate.set()
-        return item * item
-
-    assert list(in_order(work, range(20), jobs=3)) == [(i, i * i) for i in range(20)]
-
-
-def test_an_error_ends_the_work():
-    begun = []
-
-    def work(item):
-        begun.append(item)
-        if item == 2:
-            raise ValueError("item 2")
-        return item
-
-    with pytest.raises(ValueError, match="item 2"):
-        list(in_order(work, range(1000), jobs=2))
-    assert len(begun) < 20

@@ -1,0 +1,34 @@
+"""Work on threads comes back in order, and the first error ends it."""
+
+import threading
+
+import pytest
+
+from ecc_px.volumes.streaming import in_order
+
+
+def test_results_come_in_the_order_of_the_items_however_long_each_takes():
+    gate = threading.Event()
+
+    def work(item):
+        if item == 0:
+            gate.wait(10)
+        if item == 3:
+            gate.set()
+        return item * item
+
+    assert list(in_order(work, range(20), jobs=3)) == [(i, i * i) for i in range(20)]
+
+
+def test_an_error_ends_the_work():
+    begun = []
+
+    def work(item):
+        begun.append(item)
+        if item == 2:
+            raise ValueError("item 2")
+        return item
+
+    with pytest.raises(ValueError, match="item 2"):
+        list(in_order(work, range(1000), jobs=2))
+    assert len(begun) < 20

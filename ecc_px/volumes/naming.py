@@ -27,7 +27,8 @@ def volume_name(path: Path) -> str:
     ['brain', 'brain', 'brain3', 'brain.v2']
     """
     stem = path.name[: len(path.name) - len(suffix_of(path))]
-    return stem.removesuffix(_COMPOUND_PREFIX) if stem != path.name else stem
+    is_compound = stem != path.name and stem.lower().endswith(_COMPOUND_PREFIX)
+    return stem[: -len(_COMPOUND_PREFIX)] if is_compound else stem
 
 
 def split_inner_path(path: Path) -> tuple[Path, str | None]:

@@ -83,6 +83,8 @@ class Group:
         try:
             yield
         except _HDF5_FAILURES as error:
+            if "doesn't exist" in str(error):
+                raise self.damaged(f"{name!r} is missing") from error
             raise self.damaged(f"{name!r} can't be read ({_brief(error)})") from error
 
     def names(self) -> list[str]:
@@ -138,6 +140,11 @@ class Group:
         """An attribute of a member, or None."""
         with self._reading(f"{name}@{key}"):
             return self.node[name].attrs.get(key)
+
+    def text_attribute(self, name: str, key: str) -> str | None:
+        """An attribute that is a text, or None."""
+        value = self.attribute(name, key)
+        return None if value is None else as_text(value)
 
     def numbers(self, name: str, kinds: str = "iufb") -> npt.NDArray[Any]:
         """An array of numbers: `kinds` are numpy's letters for the kinds of dtype that are accepted."""

@@ -122,9 +122,9 @@ def _read_block(group: Group, name: str, candidates: Sequence[str]) -> LabelBloc
         array = np.where(masked.numbers("mask"), 0, masked.numbers("data", kinds="iu"))
     else:
         array = group.numbers(name, kinds="iu")
-    tags = group.attribute(name, "axistags")
+    tags = group.text_attribute(name, "axistags")
     if tags is not None:
-        axes = axes_of(group, str(tags))
+        axes = axes_of(group, tags)
     else:
         axes = next((axes for axes in candidates if len(axes) == array.ndim), "")
     if len(axes) != array.ndim:
@@ -144,7 +144,7 @@ def _read_block(group: Group, name: str, candidates: Sequence[str]) -> LabelBloc
 
 def _block_start(group: Group, name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
     """Where a block begins, from its attribute ``blockSlice``: ``[0:26,0:41,92:100,0:1]``."""
-    text = str(group.attribute(name, "blockSlice"))
+    text = group.text_attribute(name, "blockSlice") or ""
     bounds = [(int(a), int(b)) for a, b in re.findall(r"(\d+):(\d+)", text)]
     if tuple(stop - start for start, stop in bounds) != shape:
         raise group.damaged(f"{name!r} of shape {shape} can't lie at {text!r}")

@@ -62,8 +62,10 @@ class FeatureSelection:
     def channels(self, *, flat: bool) -> int:
         """Feature channels that one image channel gives: eigenvalues count two in 2-D and three in 3-D."""
         eigenvalues = np.where(self.in_2d(flat=flat), 2, 3)
-        per_cell = [eigenvalues if name in EIGENVALUE_FEATURES else eigenvalues * 0 + 1 for name in self.feature_ids]
-        return int(sum((row * counts).sum() for row, counts in zip(self.matrix, per_cell, strict=True)))
+        return sum(
+            int(eigenvalues[row].sum()) if name in EIGENVALUE_FEATURES else int(row.sum())
+            for name, row in zip(self.feature_ids, self.matrix, strict=True)
+        )
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from io import StringIO
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from ecc_px.cli import main
 from ecc_px.cli.info_project import describe_project, max_depth
 from ecc_px.errors import UnreadableProject
 from ecc_px.models.forest import Forest
@@ -85,6 +87,16 @@ def test_damaged_project_is_refused(copy):
     copy.write_bytes(copy.read_bytes()[:5000])
     with pytest.raises(UnreadableProject, match="truncated"):
         shown(copy)
+
+
+def test_refusal_is_one_sentence_on_stderr_and_exit_code_1(tmp_path, monkeypatch, capsys):
+    text = tmp_path / "text.ilp"
+    text.write_text("no project")
+    monkeypatch.setattr(sys, "argv", ["ecc-px", "info", str(text)])
+    with pytest.raises(SystemExit) as exit_:
+        main()
+    assert exit_.value.code == 1
+    assert capsys.readouterr().err == f"Error: {text}: not an HDF5 file, so no ilastik project; pass an .ilp.\n"
 
 
 def test_depth_counts_decisions():

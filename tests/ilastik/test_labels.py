@@ -78,7 +78,8 @@ def store_labels(file, block, axes, start, tagged):
     bounds = [f"{a}:{a + n}" for a, n in zip(start, block.shape, strict=True)]
     dataset.attrs["blockSlice"] = f"[{','.join(bounds)}]"
     if tagged:
-        dataset.attrs["axistags"] = json.dumps({"axes": [{"key": axis} for axis in axes]})
+        tags = json.dumps({"axes": [{"key": axis} for axis in axes]})
+        dataset.attrs["axistags"] = np.bytes_(tags)  # fixed length, as older ilastik wrote it
 
 
 @pytest.mark.parametrize(

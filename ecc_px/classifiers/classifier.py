@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from ecc_px.errors import ClassifierMismatch, InvalidSetting
 from ecc_px.features import FeatureSet, Flavour
-from ecc_px.ilastik import LabelClass, Project, read_project
+from ecc_px.ilastik import Project, read_project
+from ecc_px.labels import LabelClass
 from ecc_px.models.forest import Forest
 from ecc_px.volumes.blocks import Block, Shape
 

@@ -8,88 +8,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from ecc_px.errors import GridMismatch, InvalidSetting
 from ecc_px.ilastik.hdf5 import Group, open_ilp
 from ecc_px.ilastik.lanes import Lane, axes_of
 from ecc_px.ilastik.project import PIXEL_CLASSIFICATION, Project
+from ecc_px.labels import Annotation, LabelBlock
 
 # The number that ilastik's eraser draws; it means "nobody said anything" again.
 ERASER = 100
 
 
-@dataclass(frozen=True)
-class LabelBlock:
-    """A box of labels.
-
-    Parameters
-    ----------
-    start : (t, z, y, x)
-        Where the box begins in the lane's image.
-    labels : (t, z, y, x) uint8
-        0 = nobody said anything.
-    """
-
-    start: tuple[int, int, int, int]
-    labels: npt.NDArray[np.uint8]
-
-    @property
-    def stop(self) -> tuple[int, int, int, int]:
-        t, z, y, x = (a + n for a, n in zip(self.start, self.labels.shape, strict=True))
-        return t, z, y, x
-
-
-@dataclass(frozen=True)
-class LaneLabels:
-    """All labels of one lane; `blocks` don't overlap.
-
-    `shape` is the extent of the lane's image along (t, z, y, x), None where the project does not say.
-    """
-
-    blocks: tuple[LabelBlock, ...]
-    shape: tuple[int, int, int, int] | None
-
-    def counts(self) -> dict[int, int]:
-        """Labelled voxels of each label that was drawn."""
-        total = sum(
-            (np.bincount(block.labels.ravel(), minlength=256) for block in self.blocks),
-            np.zeros(256, np.int64),
-        )
-        return {int(label): int(total[label]) for label in np.flatnonzero(total) if label > 0}
-
-    def dense(self, shape: tuple[int, int, int, int] | None = None) -> npt.NDArray[np.uint8]:
-        """The labels as one (t, z, y, x) uint8 array.
-
-        Parameters
-        ----------
-        shape : (t, z, y, x), optional
-            Extent of the lane's image, for projects that don't store it.
-
-        Raises
-        ------
-        GridMismatch
-            Labels lie outside of the image.
-        """
-        shape = shape or self.shape
-        if shape is None:
-            raise InvalidSetting("The project does not say how large this lane's image is: pass its shape.")
-        image = np.zeros(shape, np.uint8)
-        for block in self.blocks:
-            if any(stop > extent for stop, extent in zip(block.stop, shape, strict=True)):
-                raise GridMismatch(
-                    f"Labels reach to {block.stop} (t, z, y, x), but the image has {shape}: "
-                    "pass the image that they were drawn on."
-                )
-            place = tuple(slice(a, b) for a, b in zip(block.start, block.stop, strict=True))
-            np.copyto(image[place], block.labels, where=block.labels > 0)
-        return image
-
-
-def read_labels(project: Project, lane: int) -> LaneLabels:
+def read_labels(project: Project, lane: int) -> Annotation:
     """Labels of the lane at index `lane` of `project.lanes`.
 
     Raises
@@ -107,7 +38,7 @@ def read_labels(project: Project, lane: int) -> LaneLabels:
                 group = label_sets.group(names[lane])
                 candidates = _untagged_axes(project, project.lanes[lane])
                 blocks = tuple(_read_block(group, name, candidates) for name in group.numbered("block"))
-        return LaneLabels(blocks=blocks, shape=_image_shape(project.lanes[lane]))
+        return Annotation(blocks=blocks, shape=_image_shape(project.lanes[lane]))
 
 
 def _image_shape(lane: Lane) -> tuple[int, int, int, int] | None:

@@ -14,6 +14,7 @@ from ecc_px.errors import UnreadableProject, UnsupportedProject, UntrainedProjec
 from ecc_px.ilastik.forests import read_forest
 from ecc_px.ilastik.hdf5 import Group, open_ilp
 from ecc_px.ilastik.lanes import Lane, read_lanes
+from ecc_px.labels import LabelClass
 from ecc_px.models.forest import Forest
 
 PIXEL_CLASSIFICATION = "Pixel Classification"
@@ -66,15 +67,6 @@ class FeatureSelection:
             int(eigenvalues[row].sum()) if name in EIGENVALUE_FEATURES else int(row.sum())
             for name, row in zip(self.feature_ids, self.matrix, strict=True)
         )
-
-
-@dataclass(frozen=True)
-class LabelClass:
-    """What a label number means: its name and its colour (RGB, 0-255)."""
-
-    label: int
-    name: str
-    colour: tuple[int, int, int]
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from ecc_px.cells import find_cells
 from ecc_px.classifiers import Classifier
 from ecc_px.features import Feature, FeatureSet
 from ecc_px.features.ilastik import FILTER_NAMES
-from ecc_px.ilastik import LabelClass
+from ecc_px.labels import LabelClass
 from ecc_px.models.forest import Forest
 from ecc_px.pipeline.predict import predict
 from ecc_px.volumes import Layout, create_volume

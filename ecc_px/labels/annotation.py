@@ -1,0 +1,77 @@
+"""What a person said about the voxels of an image: sparse boxes of labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ecc_px.errors import GridMismatch, InvalidSetting
+
+
+@dataclass(frozen=True, eq=False)
+class LabelBlock:
+    """A box of labels.
+
+    Parameters
+    ----------
+    start : (t, z, y, x)
+        Where the box begins in the image.
+    labels : (t, z, y, x) uint8
+        0 = nobody said anything.
+    """
+
+    start: tuple[int, int, int, int]
+    labels: npt.NDArray[np.uint8]
+
+    @property
+    def stop(self) -> tuple[int, int, int, int]:
+        t, z, y, x = (a + n for a, n in zip(self.start, self.labels.shape, strict=True))
+        return t, z, y, x
+
+
+@dataclass(frozen=True, eq=False)
+class Annotation:
+    """All labels of one image; `blocks` don't overlap.
+
+    `shape` is the extent of the image along (t, z, y, x), None where the source does not say.
+    """
+
+    blocks: tuple[LabelBlock, ...]
+    shape: tuple[int, int, int, int] | None
+
+    def counts(self) -> dict[int, int]:
+        """Labelled voxels of each label that was drawn."""
+        total = sum(
+            (np.bincount(block.labels.ravel(), minlength=256) for block in self.blocks),
+            np.zeros(256, np.int64),
+        )
+        return {int(label): int(total[label]) for label in np.flatnonzero(total) if label > 0}
+
+    def dense(self, shape: tuple[int, int, int, int] | None = None) -> npt.NDArray[np.uint8]:
+        """The labels as one (t, z, y, x) uint8 array.
+
+        Parameters
+        ----------
+        shape : (t, z, y, x), optional
+            Extent of the image, for sources that don't say it.
+
+        Raises
+        ------
+        GridMismatch
+            Labels lie outside of the image.
+        """
+        shape = shape or self.shape
+        if shape is None:
+            raise InvalidSetting("Nothing says how large the labelled image is: pass its shape.")
+        image = np.zeros(shape, np.uint8)
+        for block in self.blocks:
+            if any(stop > extent for stop, extent in zip(block.stop, shape, strict=True)):
+                raise GridMismatch(
+                    f"Labels reach to {block.stop} (t, z, y, x), but the image has {shape}: "
+                    "pass the image that they were drawn on."
+                )
+            place = tuple(slice(a, b) for a, b in zip(block.start, block.stop, strict=True))
+            np.copyto(image[place], block.labels, where=block.labels > 0)
+        return image

@@ -1,0 +1,125 @@
+#!/usr/bin/env python
+"""How fast features, votes and the whole prediction are, beside real vigra in the same run; prints a table.
+
+    python scripts/benchmark.py [--edge 256] [--runs 5] [--jobs 1 2]
+
+A synthetic brain (uint16), the 16 features of the seed set, a forest of 100 trees and 3 classes trained by real
+ilastik. Speeds are Mvoxel per second: the median of the runs, with the fastest in brackets. Peers are timed in the
+same rounds as ours, so that a machine that is busy is busy for all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+sys.path.append(str(Path(__file__).parents[1] / "examples"))
+
+from peer import has_vigra, vigra_features, vigra_votes
+from synthetic_brain import Brain, draw
+
+from ecc_px import load_classifier, predict
+from ecc_px.pipeline.predict import BLOCK
+from ecc_px.volumes import Layout, create_volume
+from ecc_px.volumes.blocks import blocks_of, whole
+
+PROJECT = Path(__file__).parents[1] / "tests" / "data" / "synthetic" / "s1_3d_seedset" / "project.ilp"
+PEER_EDGE = 96
+"""vigra is timed on a cube of this edge: it is slow, and its speed does not depend on the size."""
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--edge", type=int, default=256)
+    arguments.add_argument("--runs", type=int, default=5)
+    arguments.add_argument("--jobs", type=int, nargs="+", default=[1, os.cpu_count() or 1])
+    chosen = arguments.parse_args()
+
+    shape = (chosen.edge,) * 3
+    raw, _ = draw(Brain(shape=shape, seed=1), threads=os.cpu_count() or 1)
+    classifier = load_classifier(PROJECT)
+    blocks = list(blocks_of(shape, BLOCK, classifier.features.halo()))
+    images = [raw[None][(slice(None), *block.outer)] for block in blocks]
+    features = [classifier.features.compute(image, block, shape) for image, block in zip(images, blocks, strict=True)]
+
+    def all_features() -> float:
+        for image, block, out in zip(images, blocks, features, strict=True):
+            classifier.features.compute(image, block, shape, out)
+        return raw.size
+
+    def all_votes() -> float:
+        for block_features in features:
+            classifier.forest.votes(block_features)
+        return raw.size
+
+    middle = slice(chosen.edge // 2 - PEER_EDGE // 2, chosen.edge // 2 + PEER_EDGE // 2)
+    sample = np.ascontiguousarray(raw[middle, middle, middle])
+    sample_rows = classifier.features.compute(sample[None]).reshape(classifier.forest.n_features, -1).T
+    versions: set[str] = set()
+
+    with TemporaryDirectory(prefix="ecc-px-benchmark-") as name:
+        folder = Path(name)
+        layout = Layout(axes="zyx", stored_shape=shape, dtype=raw.dtype, chunks=(64, 64, 64))
+        with create_volume(folder / "brain.h5", layout) as writer:
+            writer.write(whole(shape), raw[None])
+        tasks: dict[str, Callable[[], float]] = {
+            "features, 1 thread": _timed(all_features),
+            "votes, 1 thread": _timed(all_votes),
+        }
+        for jobs in dict.fromkeys(chosen.jobs):
+            tasks[f"whole, file to file, {jobs} thread{'s' * (jobs > 1)}"] = _timed(
+                lambda jobs=jobs: predict(classifier, folder / "brain.h5", folder, overwrite=True, jobs=jobs).voxels
+            )
+        if has_vigra():
+
+            def peer(ask: Callable[..., object], *what: object) -> Callable[[], float]:
+                def run() -> float:
+                    answer = ask(*what)
+                    versions.add(answer.version)
+                    return sample.size / answer.seconds
+
+                return run
+
+            tasks["vigra's features, 1 thread"] = peer(vigra_features, sample, classifier.features)
+            tasks["vigra's votes, 1 thread"] = peer(vigra_votes, sample_rows, PROJECT)
+        speeds: dict[str, list[float]] = {what: [] for what in tasks}
+        for round_number in range(chosen.runs + 1):
+            for what, run in tasks.items():
+                speed = run()
+                if round_number > 0:  # the first round warms everything up
+                    speeds[what].append(speed)
+
+    forest = classifier.forest
+    print(
+        f"{chosen.edge}³ uint16, {forest.n_features} features, {forest.n_trees} trees "
+        f"({int((forest.feature >= 0).sum()):,} decisions), {forest.n_classes} classes; {os.cpu_count()} cores; "
+        f"vigra {', '.join(versions) or 'not installed'}; median (fastest) of {chosen.runs} runs\n"
+    )
+    print("| | Mvoxel/s | × vigra |\n|---|---:|---:|")
+    for what, measured in speeds.items():
+        peer_speeds = speeds.get(f"vigra's {what}")
+        ratio = f"{statistics.median(measured) / statistics.median(peer_speeds):.1f}" if peer_speeds else ""
+        print(f"| {what} | {statistics.median(measured) / 1e6:.2f} ({max(measured) / 1e6:.2f}) | {ratio} |")
+
+
+def _timed(work: Callable[[], float]) -> Callable[[], float]:
+    """Voxels per second of a task that returns the number of its voxels."""
+
+    def run() -> float:
+        started = time.perf_counter()
+        voxels = work()
+        return voxels / (time.perf_counter() - started)
+
+    return run
+
+
+if __name__ == "__main__":
+    main()

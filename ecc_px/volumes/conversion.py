@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from math import prod
 from pathlib import Path
 
 from ecc_px.errors import InvalidSetting
 from ecc_px.volumes.blocks import Region, Shape, blocks_of, shape_of
 from ecc_px.volumes.formats import create_volume, open_volume
+from ecc_px.volumes.streaming import Progress, in_order
 from ecc_px.volumes.volume import Layout, Volume, VoxelUm
 from ecc_px.volumes.voxel_size import resolve_voxel_size
 from ecc_px.volumes.writer import VolumeWriter
 
 PIECE_BYTES = 64 * 2**20
-
-Progress = Callable[[int, int], None]
-"""Called with the voxels done and all voxels."""
+LARGEST_PIECE_BYTES = 512 * 2**20
 
 
 def convert(
@@ -52,9 +50,10 @@ def convert(
         One of the target's, as for `create_volume`.
     overwrite : bool
     workers : int, optional
-        Threads; as many as there are cores, at most 4, where not given.
+        Threads at most; as many as there are cores, up to 4, where not given.
     piece_bytes : int
-        About what a thread holds at a time, unless a single chunk of the target is larger.
+        About what a thread holds at a time, unless a single chunk is larger. All threads together hold at most
+        512 MB, or one chunk of the target.
     progress : callable, optional
 
     Returns
@@ -69,8 +68,10 @@ def convert(
         used_um, warning = resolve_voxel_size(volume, voxel_um)
         layout = target_layout(volume.layout, used_um, chunks)
         with create_volume(target, layout, compression=compression, overwrite=overwrite) as writer:
-            pieces = _pieces(volume, writer, piece_bytes)
-            _copy(volume, writer, pieces, workers or min(4, os.cpu_count() or 1), progress)
+            piece = piece_shape(volume.layout, writer.layout, piece_bytes)
+            held = prod(piece) * volume.dtype.itemsize * volume.channels
+            workers = min(workers or min(4, os.cpu_count() or 1), max(1, LARGEST_PIECE_BYTES // held))
+            _copy(volume, writer, piece, workers, progress)
     return warning
 
 
@@ -88,47 +89,39 @@ def target_layout(source: Layout, voxel_um: VoxelUm | None, chunks: Shape | None
     )
 
 
-def _copy(
-    volume: Volume,
-    writer: VolumeWriter,
-    pieces: list[tuple[int, Region]],
-    workers: int,
-    progress: Progress | None,
-) -> None:
-    total = sum(_voxels(region) for _, region in pieces)
-    done = 0
-
-    def copy_piece(frame: int, region: Region) -> int:
+def _copy(volume: Volume, writer: VolumeWriter, piece: Shape, workers: int, progress: Progress | None) -> None:
+    def copy(frame_and_region: tuple[int, Region]) -> None:
+        frame, region = frame_and_region
         writer.write(region, volume.read(region, frame=frame), frame=frame)
-        return _voxels(region)
 
-    with ThreadPoolExecutor(workers) as pool:
-        running = {pool.submit(copy_piece, frame, region) for frame, region in pieces}
-        try:
-            while running:
-                finished, running = wait(running, timeout=0.2, return_when=FIRST_EXCEPTION)
-                done += sum(future.result() for future in finished)
-                if progress is not None:
-                    progress(done, total)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    regions = [(frame, block.core) for block in blocks_of(volume.shape, piece) for frame in range(volume.frames)]
+    total = sum(prod(shape_of(region)) for _, region in regions)
+    done = 0
+    for (_, region), _ in in_order(copy, regions, workers):
+        done += prod(shape_of(region))
+        if progress is not None:
+            progress(done, total)
 
 
-def _pieces(volume: Volume, writer: VolumeWriter, piece_bytes: int) -> list[tuple[int, Region]]:
-    """Frames and regions: whole chunks of the target, as many as fit, along x first, as files are stored."""
-    along = dict(zip(writer.layout.axes, writer.layout.chunks or (), strict=False))
-    shape = volume.shape
-    piece = [along.get(axis, 1) for axis in "zyx"]
-    voxel_bytes = volume.dtype.itemsize * volume.channels
+def piece_shape(source: Layout, target: Layout, piece_bytes: int) -> Shape:
+    """How much to copy at a time: whole chunks of the target, about `piece_bytes`.
+
+    A source's chunk is decoded whole however little of it is read. A piece is therefore at least as large as one,
+    up to `LARGEST_PIECE_BYTES`; beyond that it is as large as that, and some chunks are decoded more than once.
+    """
+    voxel_bytes = source.dtype.itemsize * source.channels
+    chunk, decoded = _spatial_chunk(target), _spatial_chunk(source)
+    unit = [-(-max(c, d) // c) * c for c, d in zip(chunk, decoded, strict=True)]
+    if voxel_bytes * prod(unit) > LARGEST_PIECE_BYTES:
+        unit, piece_bytes = list(chunk), LARGEST_PIECE_BYTES
+    # Along x first, then y: files are stored so.
     for axis in (2, 1, 0):
-        others = voxel_bytes * piece[0] * piece[1] * piece[2]
-        fitting = max(1, piece_bytes // others)
-        piece[axis] = min(piece[axis] * fitting, shape[axis])
-    blocks = blocks_of(shape, (piece[0], piece[1], piece[2]))
-    return [(frame, block.core) for block in blocks for frame in range(volume.frames)]
+        fitting = max(1, piece_bytes // (voxel_bytes * prod(unit)))
+        unit[axis] = min(unit[axis] * fitting, source.shape[axis])
+    return unit[0], unit[1], unit[2]
 
 
-def _voxels(region: Region) -> int:
-    z, y, x = shape_of(region)
-    return z * y * x
+def _spatial_chunk(layout: Layout) -> Shape:
+    """Chunk along (z, y, x), a single voxel where there are none."""
+    along = dict(zip(layout.axes, layout.chunks or (), strict=False))
+    return along.get("z", 1), along.get("y", 1), along.get("x", 1)

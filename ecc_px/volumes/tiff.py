@@ -168,10 +168,9 @@ class TiffVolume(Volume):
         series, keyframe = self._series, self._series.keyframe
         if series.dataoffset is not None and keyframe.planarconfig == 1:
             # One after the other, also where an ImageJ file above 4 GB describes only its first plane.
-            raw = RawPlane(
-                series.dataoffset, tuple(keyframe.shape), np.dtype(self._file.byteorder + keyframe.dtype.char)
-            )
-            return RawPlane(raw.offset + number * raw.nbytes, raw.shape, raw.dtype)
+            plane_bytes = int(np.prod(keyframe.shape)) * self.dtype.itemsize
+            stored_dtype = np.dtype(self._file.byteorder + self.dtype.char)
+            return RawPlane(series.dataoffset + number * plane_bytes, tuple(keyframe.shape), stored_dtype)
         with self._lock:
             return plane_of(series.pages[number], self._file.byteorder)
 

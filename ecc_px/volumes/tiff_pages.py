@@ -38,10 +38,6 @@ class RawPlane:
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
 
-    @property
-    def nbytes(self) -> int:
-        return int(np.prod(self.shape)) * self.dtype.itemsize
-
     def read(self, descriptor: int, rows: slice, columns: slice) -> npt.NDArray[Any]:
         row_shape = self.shape[1:]
         row_bytes = int(np.prod(row_shape)) * self.dtype.itemsize

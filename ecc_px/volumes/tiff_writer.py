@@ -58,10 +58,9 @@ class TiffVolumeWriter(VolumeWriter):
                 returnoffset=True,
                 **_resolution(layout.voxel_um, in_centimetres=not self._is_imagej),
             )
-        offset, _ = place
         with temporary.open("r+b") as file:
             reserve(file, temporary.stat().st_size)
-        self._map = mapped(temporary, layout.dtype, layout.stored_shape, offset=offset)
+        self._map = mapped(temporary, layout.dtype, layout.stored_shape, offset=_offset_in(place))
 
     def _write_stored(self, index: Index, stored: npt.NDArray[Any]) -> None:
         self._map[index] = stored
@@ -93,7 +92,7 @@ class TiffPlanesWriter(VolumeWriter):
         for number in range(planes):
             plane = self._plane(number)
             with tifffile.TiffWriter(plane) as tiff:
-                self._offset, _ = tiff.write(
+                place = tiff.write(
                     shape=tuple(plane_shape),
                     dtype=layout.dtype,
                     photometric="minisblack",
@@ -103,6 +102,7 @@ class TiffPlanesWriter(VolumeWriter):
                     returnoffset=True,
                     **_resolution(layout.voxel_um, in_centimetres=False),
                 )
+            self._offset = _offset_in(place)
             with plane.open("r+b") as file:
                 reserve(file, plane.stat().st_size)
 
@@ -121,6 +121,12 @@ class TiffPlanesWriter(VolumeWriter):
 
     def _abandon(self) -> None:
         """No plane is held open."""
+
+
+def _offset_in(place: tuple[int, int] | None) -> int:
+    """Where tifffile began to write the voxels; it tells when asked to."""
+    assert place is not None
+    return place[0]
 
 
 def _resolution(voxel_um: VoxelUm | None, *, in_centimetres: bool) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from foreign_files import noise, write_imagej_tiff, write_nifti_gz
 
 from ecc_px.errors import InvalidSetting, OutputExists
 from ecc_px.volumes import Layout, Volume, convert, create_volume, open_volume
+from ecc_px.volumes.conversion import piece_shape
 from ecc_px.volumes.volume import SUPPORTED_DTYPES
 
 FORMATS = ("h5", "tif", "ome.tif", "nii", "nii.gz", "ome.zarr", "")
@@ -187,3 +188,31 @@ def test_planes_refuse_time_points(tmp_path: Path) -> None:
     source = make(tmp_path / "source.h5", noise((2, 1, 3, 4, 5), "uint8"), "tzyx")
     with pytest.raises(InvalidSetting, match="2 time points"):
         convert(source, tmp_path / "planes")
+
+
+def layout_with(chunks: tuple[int, int, int] | None, extent: int = 2048) -> Layout:
+    return Layout("zyx", (extent,) * 3, np.dtype("uint16"), chunks=chunks)
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        ((64, 64, 64), None),
+        ((64, 64, 64), (128, 128, 128)),
+        ((128, 128, 128), (64, 64, 64)),
+        ((1, 2048, 2048), (64, 64, 64)),
+        (None, (64, 64, 64)),
+        (None, None),
+    ],
+)
+def test_no_chunk_is_decoded_or_encoded_twice(source, target) -> None:
+    piece = piece_shape(layout_with(source), layout_with(target), 64 * 2**20)
+    assert 2 * np.prod(piece) <= 512 * 2**20
+    for chunks in (source, target):
+        assert all(n % chunk == 0 for n, chunk in zip(piece, chunks or (1, 1, 1), strict=True))
+
+
+def test_memory_is_bounded_also_where_planes_are_huge() -> None:
+    piece = piece_shape(layout_with((1, 16384, 16384), 16384), layout_with((64, 64, 64), 16384), 64 * 2**20)
+    assert piece[0] == 64
+    assert 2 * np.prod(piece) <= 512 * 2**20

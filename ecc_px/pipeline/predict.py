@@ -18,6 +18,7 @@ from ecc_px.pipeline.exports import ROUNDING, Export, ExportPlan, ProbabilityDty
 from ecc_px.pipeline.receipt import describe_classifier, describe_volume, now, write_receipt
 from ecc_px.volumes import Layout, Volume, VolumeWriter, VoxelUm, create_volume, open_volume
 from ecc_px.volumes.blocks import Block, Shape, blocks_of, shape_of
+from ecc_px.volumes.partial import write_errors_named
 from ecc_px.volumes.streaming import Progress, in_order
 from ecc_px.volumes.voxel_size import resolve_voxel_size
 
@@ -186,7 +187,8 @@ def _predict(
         plans = plan_exports(classifier, settings.exports, settings.dtype, settings.classes, volume.channels, flat=flat)
     block_shape = settings.block or block_shape_for(volume.shape, classifier.features.count(volume.channels, flat=flat))
     outputs = {plan.kind: output_path(out_dir, volume.name, plan.kind, settings.file_format) for plan in plans}
-    out_dir.mkdir(parents=True, exist_ok=True)
+    with write_errors_named(out_dir):
+        out_dir.mkdir(parents=True, exist_ok=True)
 
     total = prod(volume.shape) * volume.frames
     with ExitStack() as stack:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from ecc_px.errors import InvalidSetting, UnreadableVolume
+from ecc_px.errors import EccPxError, InvalidSetting, UnreadableVolume
 from ecc_px.volumes import naming
 from ecc_px.volumes.hdf5 import EXPORTED_DATA, Hdf5Volume
 from ecc_px.volumes.hdf5_writer import Hdf5Writer
@@ -71,6 +71,12 @@ def open_volume(path: str | Path, *, axes: str | None = None, inner_path: str | 
         raise UnreadableVolume(f"{file}: you may not read it. Ask its owner.") from error
     except InvalidSetting as error:
         raise InvalidSetting(error if str(file) in str(error) else f"{file}: {error}") from error
+    except EccPxError:
+        raise
+    except Exception as error:
+        # In a damaged file the libraries come across anything, and raise KeyError, RuntimeError, TypeError …
+        reason = f"{type(error).__name__}: {error}"
+        raise UnreadableVolume(f"{file}: it is damaged, or not what its name says ({reason}).") from error
 
 
 def _folder_format(folder: Path) -> Format:

@@ -72,6 +72,8 @@ class EncodedPlane:
         if self.jpeg_tables is not None:
             arguments |= {"jpegtables": self.jpeg_tables, "jpegheader": self.page.jpegheader}
         for number in self._segments_at(rows, columns):
+            if number >= min(len(self.offsets), len(self.byte_counts)):
+                raise DamagedPage("it has fewer strips or tiles than its size takes")
             data = read_at(descriptor, self.offsets[number], self.byte_counts[number])
             try:
                 segment, (sample, _, top, left, _), (_, high, wide, _) = self.page.decode(data, number, **arguments)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import h5py
@@ -25,7 +28,7 @@ from foreign_files import (
     write_tiled_compressed_big_tiff,
 )
 
-from ecc_px.errors import IncompleteVolume, InvalidSetting, UnreadableVolume
+from ecc_px.errors import EccPxError, IncompleteVolume, InvalidSetting, UnreadableVolume
 from ecc_px.volumes import open_volume
 
 IMAGE = noise((12, 64, 48), "uint16")
@@ -206,3 +209,29 @@ def test_a_gzip_that_decompresses_to_less_than_its_header_says(tmp_path: Path) -
     (tmp_path / "short.nii.gz").write_bytes(gzip.compress(plain.read_bytes()))
     with open_volume(tmp_path / "short.nii.gz") as volume, pytest.raises(IncompleteVolume, match="cut short"):
         volume.read()
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("write", FOREIGN_WRITERS, ids=lambda write: write.__name__)
+def test_damage_is_refused_or_harmless_but_never_another_error(write, seed: int, tmp_path: Path) -> None:
+    path = write(tmp_path, noise((5, 20, 24), "uint16"))
+    rng = np.random.default_rng(seed)
+    files = sorted(file for file in ([path] if path.is_file() else path.rglob("*")) if file.stat().st_size > 20)
+    victim = files[rng.integers(len(files))]
+    data = bytearray(victim.read_bytes())
+    # Most of what can go wrong in strange ways stands at the beginning.
+    for at in rng.integers(min(len(data), 600), size=12):
+        data[at] = rng.integers(256)
+    victim.write_bytes(data)
+    with contextlib.suppress(EccPxError), open_volume(path) as volume:
+        volume.read((slice(0, 1), slice(0, 8), slice(0, 8)))
+
+
+def test_a_file_that_is_being_written_is_told_apart_from_a_damaged_one(tmp_path: Path) -> None:
+    reader = "import sys; from ecc_px.volumes import open_volume; open_volume(sys.argv[1])"
+    with h5py.File(tmp_path / "brain.h5", "w") as file:
+        file["data"] = IMAGE
+        file.flush()
+        command = [sys.executable, "-c", reader, str(tmp_path / "brain.h5")]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "brain.h5: another program is writing it" in ended.stderr

@@ -12,9 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ecc_px.errors import ClassifierMismatch
-from ecc_px.models.nodes import Nodes, float32_thresholds
-from ecc_px.models.walk import walk_fractions, walk_votes
+from ecc_px.errors import ClassifierMismatch, InvalidSetting
+from ecc_px.models.nodes import LinkedNodes, check_trees, link_nodes
+from ecc_px.models.votes import count_votes
+from ecc_px.models.walk import mean_fractions
+
+Features = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,48 +66,141 @@ class Forest:
     @cached_property
     def is_pure(self) -> bool:
         """Whether every leaf holds a single class, so that a tree's vote is one class."""
-        leaves: npt.NDArray[Any] = self.fractions[self.feature < 0]
-        return bool(((leaves == 0) | (leaves == 1)).all())
+        return not _is_mixed(self.fractions[self.feature < 0]).any()
 
-    @cached_property
-    def nodes(self) -> Nodes:
-        """The trees in the form that the kernels read; made once."""
-        return Nodes(
-            feature=self.feature,
-            threshold=float32_thresholds(self.threshold),
-            left=self.left,
-            right=self.right,
-        )
+    def votes(self, features: Features, out: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
+        """How many trees vote for each class.
 
-    def votes(
-        self, features: npt.NDArray[np.float32], out: npt.NDArray[Any] | None = None
-    ) -> npt.NDArray[Any]:
-        """How many trees vote for each class, for a forest whose leaves are pure."""
-        dtype = np.uint8 if self.n_trees <= 255 else np.uint16
-        self._check(features)
-        if out is None:
-            out = np.empty((self.n_classes, *features.shape[1:]), dtype)
-        leaf_class = self.fractions.argmax(axis=1).astype(np.int32)
-        walk_votes(features, *self.nodes, leaf_class, self.roots, out)
+        Parameters
+        ----------
+        features : (F, z, y, x) float32
+            Read in place if x is contiguous.
+        out : (C, z, y, x), optional
+            C-contiguous array to write to.
+
+        Returns
+        -------
+        (C, z, y, x) uint8, or uint16 if there are more than 255 trees
+            Zero for every class where a feature is NaN, as in ilastik.
+
+        Raises
+        ------
+        InvalidSetting
+            The forest is not pure: its trees don't vote for one class.
+        ClassifierMismatch
+            The number of features is another than the forest was trained on.
+        """
+        if not self.is_pure:
+            raise InvalidSetting(
+                "This forest has leaves of more than one class, so that its trees have no whole votes: "
+                "ask for probabilities."
+            )
+        self._check_features(features)
+        out = _output(out, (self.n_classes, *features.shape[1:]), _count_dtype(self.n_trees))
+        count_votes(features, self._linked, out)
         return out
 
-    def probabilities(
-        self, features: npt.NDArray[np.float32], out: npt.NDArray[np.float32] | None = None
-    ) -> npt.NDArray[np.float32]:
-        """Class probabilities as ilastik computes them from this forest."""
-        self._check(features)
-        if out is None:
-            out = np.empty((self.n_classes, *features.shape[1:]), np.float32)
+    def probabilities(self, features: Features, out: Features | None = None) -> Features:
+        """Class probabilities as ilastik computes them from this forest.
+
+        Parameters
+        ----------
+        features : (F, z, y, x) float32
+            Read in place if x is contiguous.
+        out : (C, z, y, x) float32, optional
+            C-contiguous array to write to.
+
+        Returns
+        -------
+        (C, z, y, x) float32
+            ``votes / n_trees``, correctly rounded, if the forest is pure. Otherwise the mean over the leaves'
+            class fractions, with the roundings of vigra and of ilastik. Zeros where a feature is NaN.
+
+        Raises
+        ------
+        ClassifierMismatch
+            The number of features is another than the forest was trained on.
+        """
+        self._check_features(features)
+        out = _output(out, (self.n_classes, *features.shape[1:]), np.float32)
         if self.is_pure:
             return np.divide(self.votes(features), np.float32(self.n_trees), out=out)
-        walk_fractions(
-            features, *self.nodes, self.fractions, self.roots, np.array(self.part_sizes, np.int64), out
-        )
+        return self._mixed_probabilities(features, out)
+
+    def _mixed_probabilities(self, features: Features, out: Features) -> Features:
+        """Whole votes where all trees give them, and a walk for the voxels that meet a leaf of several classes.
+
+        Such leaves are few, as a rule, and with them the voxels that have to be walked. Each part's mean is
+        rounded to float32 before the parts are weighed and added, as ilastik does.
+        """
+        dtype = _count_dtype(max(self.part_sizes))
+        votes = np.empty((self.n_classes + 1, *features.shape[1:]), dtype)
+        meets_mixed = np.zeros(features.shape[1:], bool)
+        out[:] = 0
+        first = 0
+        for size in self.part_sizes:
+            part = LinkedNodes(self._linked.nodes, self._linked.roots[first : first + size])
+            count_votes(features, part, votes)
+            meets_mixed |= votes[-1] > 0
+            out += votes[:-1] / np.float32(size) * np.float32(size)
+            first += size
+        out /= np.float32(self.n_trees)
+        out[:, meets_mixed] = mean_fractions(
+            np.ascontiguousarray(features[:, meets_mixed].T),
+            *(self.feature, self.threshold, self.left, self.right, self.fractions, self.roots),
+            np.array(self.part_sizes, np.int64),
+        ).T
         return out
 
-    def _check(self, features: npt.NDArray[np.float32]) -> None:
+    @cached_property
+    def _linked(self) -> LinkedNodes:
+        """The trees as the kernel reads them; a leaf's kind is its class, or C if it holds several."""
+        check_trees(self.feature, self.left, self.right, self.roots, self.n_features)
+        kind = np.where(_is_mixed(self.fractions), self.n_classes, self.fractions.argmax(axis=1))
+        return link_nodes(self.feature, self.threshold, self.left, self.right, kind.astype(np.int32), self.roots)
+
+    def _check_features(self, features: Features) -> None:
+        if features.ndim != 4 or features.dtype != np.float32:
+            raise ValueError(f"features: (F, z, y, x) float32, not {features.shape} {features.dtype}")
         if len(features) != self.n_features:
             raise ClassifierMismatch(
                 f"The forest was trained on {self.n_features} features and is applied to {len(features)}: "
-                "select the same filters, scales and channels."
+                "use the filters, scales and channels that it was trained with."
             )
+
+
+def warm_up() -> None:
+    """Compile every kernel that votes and probabilities need; numba keeps them on disk."""
+    features = np.zeros((1, 1, 1, 1), np.float32)
+    for n_trees in (1, 256):
+        for fraction in (1.0, 0.5):
+            leaves = np.full(n_trees, -1, np.int32)
+            Forest(
+                feature=leaves,
+                threshold=np.zeros(n_trees),
+                left=leaves,
+                right=leaves,
+                fractions=np.full((n_trees, 1), fraction) * [1.0, 0.0] + [0.0, 1.0 - fraction],
+                roots=np.arange(n_trees, dtype=np.int32),
+                part_sizes=(n_trees,),
+                labels=np.array([1, 2], np.int32),
+                n_features=1,
+            ).probabilities(features)
+
+
+def _is_mixed(fractions: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """Which nodes hold more than one class."""
+    return ((fractions != 0) & (fractions != 1)).any(axis=1)
+
+
+def _count_dtype(n_trees: int) -> type[np.unsignedinteger[Any]]:
+    """The smallest type that counts the trees."""
+    return np.uint8 if n_trees <= 255 else np.uint16
+
+
+def _output(out: npt.NDArray[Any] | None, shape: tuple[int, ...], dtype: type[Any]) -> npt.NDArray[Any]:
+    if out is None:
+        return np.empty(shape, dtype)
+    if out.shape != shape or out.dtype != dtype or not out.flags.c_contiguous:
+        raise ValueError(f"out: C-contiguous {shape} {dtype.__name__}, not {out.shape} {out.dtype}")
+    return out

@@ -1,4 +1,4 @@
-"""Every voxel walked through every tree, one after the other."""
+"""Every voxel walked through every tree, for forests whose leaves hold more than one class."""
 
 from __future__ import annotations
 
@@ -12,39 +12,8 @@ Array = npt.NDArray[Any]
 
 
 @njit(cache=True, nogil=True)
-def leaf_of(voxel: Array, feature: Array, threshold: Array, left: Array, right: Array, root: int) -> int:
-    """The leaf that a voxel ends in."""
-    node = root
-    while feature[node] >= 0:
-        node = left[node] if voxel[feature[node]] < threshold[node] else right[node]
-    return node
-
-
-@njit(cache=True, nogil=True)
-def walk_votes(
-    features: Array,
-    feature: Array,
-    threshold: Array,
-    left: Array,
-    right: Array,
-    leaf_class: Array,
-    roots: Array,
-    out: Array,
-) -> None:
-    """Count the trees that vote for each class; none for a voxel with a NaN."""
-    voxel = np.empty(features.shape[0], np.float32)
-    out[:] = 0
-    for z, y, x in np.ndindex(out.shape[1:]):
-        voxel[:] = features[:, z, y, x]
-        if np.isnan(voxel).any():
-            continue
-        for root in roots:
-            out[leaf_class[leaf_of(voxel, feature, threshold, left, right, root)], z, y, x] += 1
-
-
-@njit(cache=True, nogil=True)
-def walk_fractions(
-    features: Array,
+def mean_fractions(
+    voxels: Array,
     feature: Array,
     threshold: Array,
     left: Array,
@@ -52,29 +21,42 @@ def walk_fractions(
     fractions: Array,
     roots: Array,
     part_sizes: Array,
-    out: Array,
-) -> None:
-    """Average the leaves' class fractions in vigra's and ilastik's order and precision."""
-    n_classes = out.shape[0]
-    voxel = np.empty(features.shape[0], np.float32)
+) -> Array:
+    """Mean of the leaves' class fractions, with the roundings of vigra and of ilastik.
+
+    vigra adds the fractions of a part in float32, tree by tree, and divides by their sum, which it adds in
+    float64. ilastik multiplies by the part's size, adds the parts and divides by the number of trees, in float32.
+
+    Parameters
+    ----------
+    voxels : (M, F) float32, without NaN
+    feature, threshold, left, right, fractions, roots
+        As in `Forest`.
+    part_sizes : (P,) int64
+
+    Returns
+    -------
+    (M, C) float32
+    """
+    n_classes = fractions.shape[1]
+    mean = np.zeros((len(voxels), n_classes), np.float32)
     part = np.empty(n_classes, np.float32)
-    whole = np.empty(n_classes, np.float32)
-    out[:] = 0
-    for z, y, x in np.ndindex(out.shape[1:]):
-        voxel[:] = features[:, z, y, x]
-        if np.isnan(voxel).any():
-            continue
-        whole[:] = 0
+    for voxel in range(len(voxels)):
         first = 0
         for size in part_sizes:
             part[:] = 0
             total = 0.0
             for root in roots[first : first + size]:
-                leaf = leaf_of(voxel, feature, threshold, left, right, root)
+                node = root
+                while feature[node] >= 0:
+                    goes_left = np.float64(voxels[voxel, feature[node]]) < threshold[node]
+                    node = left[node] if goes_left else right[node]
                 for c in range(n_classes):
-                    part[c] += np.float32(fractions[leaf, c])
-                    total += fractions[leaf, c]
+                    part[c] += np.float32(fractions[node, c])
+                    total += fractions[node, c]
             for c in range(n_classes):
-                whole[c] += part[c] / np.float32(total) * np.float32(size)
+                mean[voxel, c] += part[c] / np.float32(total) * np.float32(size)
             first += size
-        out[:, z, y, x] = whole / np.float32(len(roots))
+        for c in range(n_classes):
+            mean[voxel, c] /= np.float32(len(roots))
+    return mean

@@ -1,0 +1,114 @@
+"""A block cut into bricks of 256 voxels, so that each feature of a brick is one row of memory.
+
+A brick is (4, 8, 8) voxels, or (1, 16, 16) of a flat image; a box is a group of 16 bricks. Where the block ends
+inside a brick, the brick repeats the block's last voxels, which changes no minimum and no maximum.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+Array = npt.NDArray[Any]
+Triple = tuple[int, int, int]
+
+VOXELS = 256
+"""Voxels in a brick."""
+
+RUN = 8
+"""Neighbours along x that are copied together; every brick is a multiple of it wide."""
+
+BRICKS = 16
+"""Bricks in a box."""
+
+SOLID: tuple[Triple, Triple] = ((4, 8, 8), (4, 2, 2))
+FLAT: tuple[Triple, Triple] = ((1, 16, 16), (1, 4, 4))
+"""Voxels in a brick and bricks in a box, along z, y, x."""
+
+
+@njit(cache=True, nogil=True)
+def brick_corners(box: Triple, brick: Triple, bricks: Triple, shape: Triple, corners: Array) -> int:
+    """Write the corners of a box's bricks that lie in the block; return their number."""
+    n = 0
+    for i in range(bricks[0]):
+        for j in range(bricks[1]):
+            for k in range(bricks[2]):
+                z, y, x = box[0] + i * brick[0], box[1] + j * brick[1], box[2] + k * brick[2]
+                if z < shape[0] and y < shape[1] and x < shape[2]:
+                    corners[n, 0], corners[n, 1], corners[n, 2] = z, y, x
+                    n += 1
+    return n
+
+
+@njit(cache=True, nogil=True)
+def gather_brick(
+    plane: Array, strides: tuple[int, int], shape: Triple, corner: Array, brick: Triple, row: Array
+) -> None:
+    """Copy one feature of a brick into a row of 256 values, x fastest.
+
+    Parameters
+    ----------
+    plane : 1-D float32
+        The feature's memory.
+    strides : (int, int)
+        Values between neighbours along z and y; along x it is 1.
+    """
+    to = np.uintp(0)
+    for i in range(brick[0]):
+        z = min(corner[0] + i, shape[0] - 1)
+        for j in range(brick[1]):
+            y = min(corner[1] + j, shape[1] - 1)
+            for x in range(corner[2], corner[2] + brick[2], RUN):
+                start = np.uintp(z * strides[0] + y * strides[1] + min(x, shape[2] - 1))
+                if x + RUN <= shape[2]:
+                    for k in range(np.uintp(RUN)):
+                        row[to + k] = plane[start + k]
+                else:
+                    for k in range(RUN):
+                        row[to + np.uintp(k)] = plane[start + np.uintp(max(0, min(k, shape[2] - 1 - x)))]
+                to += np.uintp(RUN)
+
+
+@njit(cache=True, nogil=True)
+def widen_bounds(row: Array, low: Array, high: Array) -> bool:
+    """Let 16 running minima and maxima take in a row; tell whether it holds a NaN, which they pass over.
+
+    Sixteen of each, because one would be a chain of comparisons that each wait for the last.
+    """
+    found_nan = False
+    for i in range(np.uintp(0), np.uintp(VOXELS), np.uintp(16)):
+        for j in range(np.uintp(16)):
+            value = row[i + j]
+            low[j] = value if value < low[j] else low[j]
+            high[j] = value if value > high[j] else high[j]
+            found_nan |= value != value
+    return found_nan
+
+
+@njit(cache=True, nogil=True)
+def clear_nan_voxels(rows: Array, counts: Array) -> None:
+    """Take the votes from every voxel of a brick that has a NaN among its features.
+
+    Parameters
+    ----------
+    rows : (F, 256) float32
+    counts : (C, 256) unsigned
+    """
+    for voxel in range(VOXELS):
+        if np.isnan(rows[:, voxel]).any():
+            counts[:, voxel] = 0
+
+
+@njit(cache=True, nogil=True)
+def scatter_brick(counts: Array, corner: Array, brick: Triple, out: Array) -> None:
+    """Write a brick's (C, 256) counts to their voxels of (C, z, y, x)."""
+    n_classes, n_z, n_y, n_x = out.shape
+    width = min(brick[2], n_x - corner[2])
+    for c in range(n_classes):
+        for i in range(min(brick[0], n_z - corner[0])):
+            for j in range(min(brick[1], n_y - corner[1])):
+                first = (i * brick[1] + j) * brick[2]
+                out[c, corner[0] + i, corner[1] + j, corner[2] : corner[2] + width] = counts[c, first : first + width]

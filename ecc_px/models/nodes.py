@@ -57,7 +57,7 @@ def float32_thresholds(threshold: npt.NDArray[np.float64]) -> npt.NDArray[np.flo
     """
     with np.errstate(over="ignore"):
         nearest = threshold.astype(np.float32)
-    above: npt.NDArray[np.float32] = np.nextafter(nearest, np.float32(np.inf))
+        above: npt.NDArray[np.float32] = np.nextafter(nearest, np.float32(np.inf))
     return np.where(nearest < threshold, above, nearest)
 
 

@@ -197,7 +197,7 @@ def test_an_empty_block_has_empty_votes():
 
 def test_another_number_of_features_is_refused_with_both_numbers():
     forest = grow_forest(np.random.default_rng(8))
-    with pytest.raises(ClassifierMismatch, match="5 features .* 4"):
+    with pytest.raises(ClassifierMismatch, match=r"5 features .* 4"):
         forest.probabilities(np.zeros((4, 2, 2, 2), np.float32))
 
 

@@ -179,13 +179,13 @@ def _scaled_up(samples: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32
     """The samples with small columns multiplied by a power of two, which loses nothing; and the exponents.
 
     scikit-learn takes numbers less than 1e-7 apart for equal, so that nothing could be learned from an image whose
-    values are small. Column by column in memory, as the search for splits reads them.
+    values are small.
     """
     largest = np.abs(samples).max(axis=0, initial=0).astype(np.float64)
     exponents = np.zeros(samples.shape[1], np.intp)
     small = (largest > 0) & (largest < LARGEST)
     exponents[small] = np.frexp(LARGEST / largest[small])[1] - 1
-    return np.asfortranarray(np.ldexp(samples, exponents), dtype=np.float32), exponents
+    return np.ldexp(samples, exponents.astype(np.int32)), exponents
 
 
 def _sample_weights(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +17,7 @@ from ecc_px.volumes.ome_zarr_writer import Downsampling, OmeZarrWriter
 from ecc_px.volumes.tiff import TiffVolume
 from ecc_px.volumes.tiff_planes import TiffPlanesVolume
 from ecc_px.volumes.tiff_writer import TiffPlanesWriter, TiffVolumeWriter
-from ecc_px.volumes.volume import Layout, Volume
+from ecc_px.volumes.volume import SUPPORTED_DTYPES, Layout, Volume
 from ecc_px.volumes.writer import VolumeWriter
 
 Format = Literal["hdf5", "tiff", "planes", "nifti", "zarr"]
@@ -26,7 +26,14 @@ _SIGNATURE_BYTES = 8
 """Of a file's start, enough to tell the formats."""
 
 
-def open_volume(path: str | Path, *, axes: str | None = None, inner_path: str | None = None, level: int = 0) -> Volume:
+def open_volume(
+    path: str | Path,
+    *,
+    axes: str | None = None,
+    inner_path: str | None = None,
+    level: int = 0,
+    dtypes: Collection[str] = SUPPORTED_DTYPES,
+) -> Volume:
     """Open an image for reading by region.
 
     Parameters
@@ -40,6 +47,8 @@ def open_volume(path: str | Path, *, axes: str | None = None, inner_path: str | 
         The dataset inside an HDF5 file, or the image inside a Zarr folder.
     level : int
         Resolution level of a pyramid; 0 is the finest.
+    dtypes : collection of str
+        Voxel types that the caller can use; others are refused.
 
     Raises
     ------
@@ -58,15 +67,15 @@ def open_volume(path: str | Path, *, axes: str | None = None, inner_path: str | 
             raise InvalidSetting(f"only OME-Zarr and pyramidal TIFF have a level {level}.")
         match volume_format:
             case "hdf5":
-                return Hdf5Volume(file, inner_path=inner_path, axes=axes)
+                return Hdf5Volume(file, inner_path=inner_path, axes=axes, dtypes=dtypes)
             case "tiff":
-                return TiffVolume(file, axes=axes, level=level)
+                return TiffVolume(file, axes=axes, level=level, dtypes=dtypes)
             case "planes":
-                return TiffPlanesVolume(file, axes=axes)
+                return TiffPlanesVolume(file, axes=axes, dtypes=dtypes)
             case "nifti":
-                return NiftiVolume(file, axes=axes)
+                return NiftiVolume(file, axes=axes, dtypes=dtypes)
             case "zarr":
-                return OmeZarrVolume(file, inner_path=inner_path, axes=axes, level=level)
+                return OmeZarrVolume(file, inner_path=inner_path, axes=axes, level=level, dtypes=dtypes)
     except PermissionError as error:
         raise UnreadableVolume(f"{file}: you may not read it. Ask its owner.") from error
     except InvalidSetting as error:

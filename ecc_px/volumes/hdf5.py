@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -35,17 +36,26 @@ class Hdf5Volume(Volume):
         alphabetical order (groups are looked into).
     axes : str, optional
         One letter for each dimension; overrides what the file says.
+    dtypes : collection of str
+        Voxel types that the caller can use; others are refused.
     """
 
-    def __init__(self, path: Path, *, inner_path: str | None = None, axes: str | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        inner_path: str | None = None,
+        axes: str | None = None,
+        dtypes: Collection[str] = SUPPORTED_DTYPES,
+    ) -> None:
         self.path = path
         self.name = volume_name(path)
         self._file = _open_file(path)
         try:
-            self._dataset, chosen = _choose_dataset(self._file, path, inner_path)
+            self._dataset, chosen = _choose_dataset(self._file, path, inner_path, dtypes)
             self.inner_path = str(self._dataset.name)
             self.attributes = {key: _plain(value) for key, value in self._dataset.attrs.items()}
-            self.layout = _layout_of(self._dataset, path, axes, chosen)
+            self.layout = _layout_of(self._dataset, path, axes, chosen, dtypes)
         except BaseException as error:
             self.close()
             if isinstance(error, OSError):
@@ -83,9 +93,11 @@ def _open_file(path: Path) -> h5py.File:
         raise UnreadableVolume(f"{path}: HDF5 can't open it ({reason}). Copy it again.") from error
 
 
-def _choose_dataset(file: h5py.File, path: Path, inner_path: str | None) -> tuple[h5py.Dataset, str]:
+def _choose_dataset(
+    file: h5py.File, path: Path, inner_path: str | None, dtypes: Collection[str]
+) -> tuple[h5py.Dataset, str]:
     """The dataset that is the image, and why it is that one."""
-    images = _image_datasets(file)
+    images = _image_datasets(file, dtypes)
     names = ", ".join(images) or "none"
     if inner_path is not None:
         # `get` gives None for a broken external link too, where indexing raises.
@@ -104,7 +116,7 @@ def _choose_dataset(file: h5py.File, path: Path, inner_path: str | None) -> tupl
     return images[first], "the only image" if len(images) == 1 else f"first in alphabetical order of {names}"
 
 
-def _image_datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
+def _image_datasets(file: h5py.File, dtypes: Collection[str]) -> dict[str, h5py.Dataset]:
     """Datasets that can be images, by path in alphabetical order.
 
     Where some have a voxel type that we read, the others are left out: next to an image there are often small
@@ -118,11 +130,11 @@ def _image_datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
 
     file.visititems(visit)
     found = {name: found[name] for name in sorted(found)}
-    readable = {name: d for name, d in found.items() if d.dtype.newbyteorder("=").name in SUPPORTED_DTYPES}
+    readable = {name: d for name, d in found.items() if d.dtype.newbyteorder("=").name in dtypes}
     return readable or found
 
 
-def _layout_of(dataset: h5py.Dataset, path: Path, axes: str | None, chosen: str) -> Layout:
+def _layout_of(dataset: h5py.Dataset, path: Path, axes: str | None, chosen: str, dtypes: Collection[str]) -> Layout:
     origins = {"image": f"{dataset.name} ({chosen})"}
     stated_axes, resolution = _axistags_of(dataset, path)
     axes, origins["axes"] = _axes_of(dataset, path, axes, stated_axes)
@@ -135,7 +147,7 @@ def _layout_of(dataset: h5py.Dataset, path: Path, axes: str | None, chosen: str)
     return Layout(
         axes=axes,
         stored_shape=tuple(int(n) for n in dataset.shape),
-        dtype=native_dtype(dataset.dtype, path),
+        dtype=native_dtype(dataset.dtype, path, dtypes),
         voxel_um=voxel_um,
         chunks=dataset.chunks,
         channel_names=tuple(str(name) for name in names) or None,

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import threading
 import zlib
+from collections.abc import Collection
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,7 +20,7 @@ from nibabel.fileslice import fileslice
 from ecc_px.errors import IncompleteVolume, UnreadableVolume
 from ecc_px.volumes.dtypes import native_dtype
 from ecc_px.volumes.naming import volume_name
-from ecc_px.volumes.volume import Layout, Volume
+from ecc_px.volumes.volume import SUPPORTED_DTYPES, Layout, Volume
 from ecc_px.volumes.voxel_size import voxel_um_from
 
 _AXES = "xyztc"
@@ -40,9 +41,17 @@ class NiftiVolume(Volume):
     path : Path
     axes : str, optional
         One letter for each dimension; overrides ``xyztc``.
+    dtypes : collection of str
+        Voxel types that the caller can use; others are refused.
+
+    Attributes
+    ----------
+    affine_um : (4, 4) float64 or None
+        From voxel (x, y, z) to µm towards right, anterior, superior; None where the header does not say, and where
+        `axes` are given: they contradict it.
     """
 
-    def __init__(self, path: Path, *, axes: str | None = None) -> None:
+    def __init__(self, path: Path, *, axes: str | None = None, dtypes: Collection[str] = SUPPORTED_DTYPES) -> None:
         self.path = path
         self.name = volume_name(path)
         self._lock = threading.Lock()
@@ -58,12 +67,13 @@ class NiftiVolume(Volume):
         stored = image.dataobj
         self._offset, self._stored_dtype = int(stored.offset), stored.dtype
         self._slope, self._inter = float(stored.slope), float(stored.inter)
-        self.layout = self._layout(header, axes)
+        self.layout = self._layout(header, axes, dtypes)
+        self.affine_um = _affine_um(header) if axes is None else None
         if not self._is_gzipped:
             self._refuse_short(path.stat().st_size)
             self._plain = path.open("rb")
 
-    def _layout(self, header: Any, axes: str | None) -> Layout:
+    def _layout(self, header: Any, axes: str | None, dtypes: Collection[str]) -> Layout:
         shape = tuple(int(n) for n in header.get_data_shape())
         if axes is None:
             axes, origin = _AXES[: len(shape)], "NIfTI dimensions"
@@ -81,7 +91,7 @@ class NiftiVolume(Volume):
             origins["voxel size"] = "unknown: NIfTI pixdim has no unit"
         if self._is_scaled:
             origins["dtype"] = f"{self._stored_dtype} × {self._slope:g} + {self._inter:g}"
-        dtype = np.dtype(np.float32) if self._is_scaled else native_dtype(self._stored_dtype, self.path)
+        dtype = np.dtype(np.float32) if self._is_scaled else native_dtype(self._stored_dtype, self.path, dtypes)
         return Layout(axes=axes, stored_shape=shape, dtype=dtype, voxel_um=voxel_um, origins=origins)
 
     @property
@@ -142,6 +152,15 @@ class NiftiVolume(Volume):
     def close(self) -> None:
         if self._plain is not None:
             self._plain.close()
+
+
+def _affine_um(header: Any) -> npt.NDArray[np.float64] | None:
+    """Where the voxels lie, in µm; None where the header does not say. Without a unit it is mm, as ITK takes it."""
+    if not (header["sform_code"] > 0 or header["qform_code"] > 0):
+        return None
+    affine = np.array(header.get_best_affine(), np.float64)
+    affine[:3] *= _UM_PER_UNIT.get(header.get_xyzt_units()[0], _UM_PER_UNIT["mm"])
+    return affine
 
 
 def _rounded(size_um: float) -> float:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from ecc_px.volumes.axes import reordered
 from ecc_px.volumes.chunks import Index
 from ecc_px.volumes.mapped import mapped, reserve
+from ecc_px.volumes.orientation import affine_um_of
 from ecc_px.volumes.volume import Layout
 from ecc_px.volumes.writer import VolumeWriter
 
@@ -24,17 +25,40 @@ _NIFTI1_LIMIT = 32_767
 
 
 class NiftiWriter(VolumeWriter):
-    """Writes a .nii file."""
+    """Writes a .nii file.
+
+    Parameters
+    ----------
+    path, layout, compression, overwrite
+        As for every writer.
+    affine_um : (4, 4), optional
+        From voxel (x, y, z) to µm; without it, where our convention puts an image of the layout's voxel size.
+    description : str
+        Free text of at most 79 bytes.
+    """
 
     compressions: ClassVar[tuple[str, ...]] = ("none",)
 
-    def __init__(self, path: Path, layout: Layout, *, compression: str | None = None, overwrite: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        layout: Layout,
+        *,
+        compression: str | None = None,
+        overwrite: bool = False,
+        affine_um: npt.NDArray[np.float64] | None = None,
+        description: str = "",
+    ) -> None:
         stored = reordered(replace(layout, chunks=None), _nifti_axes(layout))
         super().__init__(path, stored, compression=compression, overwrite=overwrite)
+        self._affine_um = affine_um
+        if affine_um is None and layout.voxel_um is not None:
+            self._affine_um = affine_um_of(layout.voxel_um)
+        self._description = description
 
     def _begin(self) -> None:
         self._file = self._new_file()
-        header = _header_of(self.layout)
+        header = _header_of(self.layout, self._affine_um, self._description)
         header.write_to(self._file)
         self._file.flush()
         offset = int(header.get_data_offset())
@@ -91,7 +115,7 @@ def _nifti_axes(layout: Layout) -> str:
     return "xyz" if "z" in layout.axes else "xy"
 
 
-def _header_of(layout: Layout) -> Any:
+def _header_of(layout: Layout, affine_um: npt.NDArray[np.float64] | None, description: str) -> Any:
     is_large = max(layout.stored_shape) > _NIFTI1_LIMIT
     header = nib.Nifti2Header() if is_large else nib.Nifti1Header()
     header.set_data_shape(layout.stored_shape)
@@ -99,9 +123,11 @@ def _header_of(layout: Layout) -> Any:
     header.set_slope_inter(1, 0)
     header["magic"] = header.single_magic
     header.set_data_offset(header.single_vox_offset)
-    if layout.voxel_um is not None:
-        z, y, x = layout.voxel_um
-        header.set_zooms((x, y, z)[: min(3, len(layout.axes))] + (1.0,) * (len(layout.axes) - 3))
-        header.set_xyzt_units("micron", "sec")
-        header.set_sform(np.diag([x, y, z, 1.0]), code="scanner")
+    header["descrip"] = description.encode()[:79]
+    if affine_um is not None:
+        # In mm: ITK reads every unit, but writes this one, and so says the same of a file that went through it.
+        affine_mm = affine_um * np.array([[1e-3], [1e-3], [1e-3], [1.0]])
+        header.set_xyzt_units("mm", "sec")
+        header.set_qform(affine_mm, code="scanner")
+        header.set_sform(affine_mm, code="scanner")
     return header

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from ecc_px.volumes.axes import default_axes
 from ecc_px.volumes.dtypes import native_dtype
 from ecc_px.volumes.naming import volume_name
 from ecc_px.volumes.ome_zarr_metadata import Multiscale, multiscale_of
-from ecc_px.volumes.volume import Layout, Volume
+from ecc_px.volumes.volume import SUPPORTED_DTYPES, Layout, Volume
 from ecc_px.volumes.voxel_size import voxel_um_from
 
 
@@ -32,15 +33,25 @@ class OmeZarrVolume(Volume):
         One letter for each dimension; overrides what the metadata say.
     level : int
         0 is the finest.
+    dtypes : collection of str
+        Voxel types that the caller can use; others are refused.
     """
 
-    def __init__(self, path: Path, *, inner_path: str | None = None, axes: str | None = None, level: int = 0) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        inner_path: str | None = None,
+        axes: str | None = None,
+        level: int = 0,
+        dtypes: Collection[str] = SUPPORTED_DTYPES,
+    ) -> None:
         self.path = path
         self.name = volume_name(path)
         node = self._open(inner_path)
         self.attributes = dict(node.attrs)
         image, self._array = self._image_and_array(node, level)
-        self.layout = self._layout(image, axes, level)
+        self.layout = self._layout(image, axes, level, dtypes)
 
     def _open(self, inner_path: str | None) -> Any:
         try:
@@ -75,7 +86,7 @@ class OmeZarrVolume(Volume):
         except KeyError as error:
             raise UnreadableVolume(f"{self.path}: the array of level {level} is missing.") from error
 
-    def _layout(self, image: Multiscale | None, axes: str | None, level: int) -> Layout:
+    def _layout(self, image: Multiscale | None, axes: str | None, level: int, dtypes: Collection[str]) -> Layout:
         shape = tuple(int(n) for n in self._array.shape)
         origins = {"image": f"level {level}"}
         voxel_um = None
@@ -94,7 +105,7 @@ class OmeZarrVolume(Volume):
         return Layout(
             axes=axes,
             stored_shape=shape,
-            dtype=native_dtype(self._array.dtype, self.path),
+            dtype=native_dtype(self._array.dtype, self.path, dtypes),
             voxel_um=voxel_um,
             chunks=tuple(self._array.chunks),
             channel_names=image.channel_names if image else None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Collection
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from ecc_px.volumes.dtypes import native_dtype
 from ecc_px.volumes.naming import volume_name
 from ecc_px.volumes.tiff_metadata import channel_names_of, sizes_of
 from ecc_px.volumes.tiff_pages import DamagedPage, Plane, RawPlane, end_of, end_of_tags, plane_of
-from ecc_px.volumes.volume import Layout, Volume
+from ecc_px.volumes.volume import SUPPORTED_DTYPES, Layout, Volume
 from ecc_px.volumes.voxel_size import voxel_um_from
 
 _LETTERS = {"Z": "z", "Y": "y", "X": "x", "T": "t", "C": "c", "S": "c"}
@@ -37,9 +38,13 @@ class TiffVolume(Volume):
         One letter for each dimension; overrides what the file says.
     level : int
         Resolution level of a pyramidal TIFF.
+    dtypes : collection of str
+        Voxel types that the caller can use; others are refused.
     """
 
-    def __init__(self, path: Path, *, axes: str | None = None, level: int = 0) -> None:
+    def __init__(
+        self, path: Path, *, axes: str | None = None, level: int = 0, dtypes: Collection[str] = SUPPORTED_DTYPES
+    ) -> None:
         self.path = path
         self.name = volume_name(path)
         self.attributes = {}
@@ -52,7 +57,7 @@ class TiffVolume(Volume):
             self._descriptor = self._file.filehandle.fileno()
             self._lock = threading.Lock()
             self._series = self._choose_series(level)
-            self.layout = self._layout(axes)
+            self.layout = self._layout(axes, dtypes)
             self._refuse_missing_bytes()
         except BaseException:
             self.close()
@@ -72,7 +77,7 @@ class TiffVolume(Volume):
             raise InvalidSetting(f"{self.path}: it has no level {level}, only 0 to {len(levels) - 1}.")
         return levels[level]
 
-    def _layout(self, axes: str | None) -> Layout:
+    def _layout(self, axes: str | None, dtypes: Collection[str]) -> Layout:
         series, keyframe = self._series, self._series.keyframe
         origins = {"axes": "given"}
         if axes is None:
@@ -93,7 +98,7 @@ class TiffVolume(Volume):
         return Layout(
             axes=axes,
             stored_shape=tuple(int(n) for n in series.shape),
-            dtype=native_dtype(series.dtype, self.path),
+            dtype=native_dtype(series.dtype, self.path, dtypes),
             voxel_um=voxel_um,
             chunks=chunks,
             channel_names=names,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from ecc_px.volumes.naming import volume_name
 from ecc_px.volumes.plane_series import planes_in
 from ecc_px.volumes.tiff_metadata import sizes_of
 from ecc_px.volumes.tiff_pages import DamagedPage, end_of, end_of_tags, plane_of
-from ecc_px.volumes.volume import Layout, Volume
+from ecc_px.volumes.volume import SUPPORTED_DTYPES, Layout, Volume
 from ecc_px.volumes.voxel_size import voxel_um_from
 
 
@@ -31,9 +32,11 @@ class TiffPlanesVolume(Volume):
         The folder.
     axes : str, optional
         One letter for each dimension, planes first; overrides ``zyx``, or ``zyxc`` where planes have samples.
+    dtypes : collection of str
+        Voxel types that the caller can use; others are refused.
     """
 
-    def __init__(self, path: Path, *, axes: str | None = None) -> None:
+    def __init__(self, path: Path, *, axes: str | None = None, dtypes: Collection[str] = SUPPORTED_DTYPES) -> None:
         self.path = path
         self.name = volume_name(path)
         self.attributes = {}
@@ -56,7 +59,7 @@ class TiffPlanesVolume(Volume):
         self.layout = Layout(
             axes=axes or stated,
             stored_shape=(len(self._planes), *plane_shape),
-            dtype=native_dtype(dtype, first),
+            dtype=native_dtype(dtype, first, dtypes),
             voxel_um=voxel_um,
             chunks=chunks,
             origins=origins,

@@ -130,8 +130,9 @@ def test_other_programs_read_what_we_write(tmp_path: Path) -> None:
         np.testing.assert_array_equal(file.asarray(), stack)
     nifti = nib.load(tmp_path / "t.nii.gz")
     np.testing.assert_array_equal(np.asarray(nifti.dataobj).T, stack)
-    assert nifti.header.get_xyzt_units()[0] == "micron"
-    np.testing.assert_allclose(nifti.header.get_zooms(), VOXEL_UM[::-1])
+    assert nifti.header.get_xyzt_units()[0] == "mm"
+    assert nib.aff2axcodes(nifti.affine) == ("R", "P", "I")
+    np.testing.assert_allclose(nifti.header.get_zooms(), np.array(VOXEL_UM[::-1]) / 1000, rtol=1e-6)
     np.testing.assert_array_equal(zarr.open_group(tmp_path / "t.ome.zarr", mode="r")["0"][:], stack)
     planes = sorted((tmp_path / "t").iterdir())
     assert [p.name for p in planes[:2]] == ["t_z0000.tif", "t_z0001.tif"]

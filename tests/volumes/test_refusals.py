@@ -30,6 +30,7 @@ from foreign_files import (
 
 from ecc_px.errors import EccPxError, IncompleteVolume, InvalidSetting, UnreadableVolume
 from ecc_px.volumes import open_volume
+from ecc_px.volumes.dtypes import LABEL_DTYPES
 
 IMAGE = noise((12, 64, 48), "uint16")
 
@@ -81,6 +82,19 @@ def test_other_voxel_types_are_named_with_what_to_do(dtype: str, tmp_path: Path)
         file["data"] = np.zeros((5, 6, 7), dtype)
     with pytest.raises(UnreadableVolume, match=rf"voxels are {dtype}; we read uint8.*Save it as"):
         open_volume(tmp_path / "brain.h5")
+
+
+def test_a_caller_that_takes_class_numbers_reads_every_integer_type(tmp_path: Path) -> None:
+    labels = np.arange(5 * 6 * 7).reshape(5, 6, 7) % 4
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["data"] = labels.astype("int64")
+    tifffile.imwrite(tmp_path / "a.tif", labels.astype("int32"))
+    zarr.save_array(tmp_path / "a.zarr", labels.astype("uint64"))
+    nib.save(nib.Nifti1Image(labels.astype("int8").T, np.eye(4)), tmp_path / "a.nii.gz")
+    for name, dtype in (("a.h5", "int64"), ("a.tif", "int32"), ("a.zarr", "uint64"), ("a.nii.gz", "int8")):
+        with open_volume(tmp_path / name, dtypes=LABEL_DTYPES) as volume:
+            assert volume.dtype == dtype
+            np.testing.assert_array_equal(volume.read()[0], labels)
 
 
 def test_float64_tiff_and_nifti_are_named(tmp_path: Path) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -14,11 +15,14 @@ from ecc_px.errors import UnreadableProject, UnsupportedProject, UntrainedProjec
 from ecc_px.ilastik.forests import read_forest
 from ecc_px.ilastik.hdf5 import Group, open_ilp
 from ecc_px.ilastik.lanes import Lane, read_lanes
-from ecc_px.labels import LabelClass
+from ecc_px.labels import LabelClass, Role
 from ecc_px.models.forest import Forest
 
 PIXEL_CLASSIFICATION = "Pixel Classification"
 SUPPORTED_WORKFLOWS = (PIXEL_CLASSIFICATION, "Object Classification (from pixel classification)")
+
+OWN_GROUP = "ecc-px"
+"""What ilastik does not know. It ignores a group without StorageVersion, and keeps it when it saves."""
 
 # ilastik's own first label colours, for files that store none.
 DEFAULT_COLOURS = (
@@ -162,7 +166,7 @@ def read_project(path: str | Path) -> Project:
         training = root.applet("PixelClassification")
         forest, untrained = _read_classifier(training)
         names = _read_feature_names(training)
-        classes = _read_classes(training, forest)
+        classes = _read_classes(training, forest, _read_roles(root))
         untrained = untrained or _stale(forest, features, classes, names, lanes)
         return Project(
             path=path,
@@ -248,7 +252,19 @@ def _read_feature_names(training: Group | None) -> tuple[str, ...]:
     return training.texts(place) if training is not None and place in training else ()
 
 
-def _read_classes(training: Group | None, forest: Forest | None) -> tuple[LabelClass, ...]:
+def _read_roles(root: Group) -> dict[str, Role]:
+    """Class name → role, which only projects that we wrote know: by name, since ilastik may have changed the list."""
+    if OWN_GROUP not in root:
+        return {}
+    own = root.group(OWN_GROUP)
+    if "ClassNames" not in own or "ClassRoles" not in own:
+        return {}
+    known = {str(role): role for role in get_args(Role)}
+    pairs = zip(own.texts("ClassNames"), own.texts("ClassRoles"), strict=False)
+    return {name: known[role] for name, role in pairs if role in known}
+
+
+def _read_classes(training: Group | None, forest: Forest | None, roles: Mapping[str, Role]) -> tuple[LabelClass, ...]:
     if training is None:
         return ()
     if training.list_slot("LabelNames"):
@@ -263,7 +279,7 @@ def _read_classes(training: Group | None, forest: Forest | None) -> tuple[LabelC
             rgb = np.clip(np.nan_to_num(stored[: len(names), :3]), 0, 255).astype(int).tolist()
             colours = [(r, g, b) for r, g, b in rgb]
     return tuple(
-        LabelClass(label, name, colour)
+        LabelClass(label, name, colour, roles.get(name))
         for label, (name, colour) in enumerate(zip(names, colours, strict=True), start=1)
     )
 

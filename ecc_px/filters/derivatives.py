@@ -18,7 +18,7 @@ from numba import njit
 from ecc_px.filters.borders import reach
 from ecc_px.filters.eigenvalues import eigenvalues_2x2, eigenvalues_3x3
 from ecc_px.filters.gaussian import first_derivative_taps, second_derivative_taps, smoothing_taps
-from ecc_px.filters.rows import COMPILE, even_row, odd_row, pad_row
+from ecc_px.filters.rows import COMPILE, even_across, even_along, odd_across, odd_along, pad_row
 from ecc_px.filters.separable import Interval3
 
 RADIUS = 2
@@ -30,6 +30,10 @@ ROWS_PER_STRIP = 16
 # The products of a y filter and an x filter that the z pass needs; G smooths, D and Q derive once and twice,
 # N smooths with the narrow Gaussian of the Difference of Gaussians. The y filter is named first.
 GG, GD, DG, DD, GQ, QG, NN = range(7)
+PRODUCTS = 7
+
+# Rows of the second derivatives, in the order that the eigenvalue solver reads.
+XX, XY, XZ, YY, YZ, ZZ = range(6)
 
 
 class Taps(NamedTuple):
@@ -99,140 +103,92 @@ def filter_derivatives(
         The voxels `output`.
     """
     y, x = (reach(output[i], source[i], extent[i], RADIUS) for i in (1, 2))
+    image_rows, out_rows = smoothed.reshape(-1, smoothed.shape[2]), out.reshape(-1, out.shape[3], copy=False)
+    shape = (out.shape[1], out.shape[2], out.shape[3])
     if in_2d:
         z = reach(output[0], source[0], extent[0], 0)
-        _sweep_2d(smoothed, z, y, x, scale.taps(), channels, out)
+        _sweep_2d(image_rows, smoothed.shape[1], z, y, x, scale.taps(), channels, shape, out_rows)
     else:
         z = reach(output[0], source[0], extent[0], RADIUS)
-        _sweep_3d(smoothed, z, y, x, scale.taps(), channels, out)
-
-
-@njit(**COMPILE)
-def _along_x(plane: Any, rows: Any, x: Any, taps: Any, need: Any, padded: Any, out: Any) -> None:
-    """Filter the picked rows of a plane along x: `out` is (filter: G D Q N, row, x)."""
-    n = out.shape[2]
-    for j in range(rows.size):
-        pad_row(padded, plane[rows[j]], x)
-        b2, b1, c = padded[0:n], padded[1 : 1 + n], padded[2 : 2 + n]
-        a1, a2 = padded[3 : 3 + n], padded[4 : 4 + n]
-        even_row(out[0, j], b2, b1, c, a1, a2, taps.smooth)
-        if need[GD] or need[DD]:
-            odd_row(out[1, j], b2, b1, a1, a2, taps.first)
-        if need[GQ]:
-            even_row(out[2, j], b2, b1, c, a1, a2, taps.second)
-        if need[NN]:
-            even_row(out[3, j], b2, b1, c, a1, a2, taps.narrow)
-
-
-@njit(**COMPILE)
-def _along_y(rows: Any, height: int, taps: Any, need: Any, out: Any) -> None:
-    """Filter `_along_x`'s rows along y: `out` is (product, row, x), and row j is made of rows j … j + 4."""
-    g, d, q, w = rows[0], rows[1], rows[2], rows[3]
-    for j in range(height):
-        even_row(out[GG, j], g[j], g[j + 1], g[j + 2], g[j + 3], g[j + 4], taps.smooth)
-        if need[DG]:
-            odd_row(out[DG, j], g[j], g[j + 1], g[j + 3], g[j + 4], taps.first)
-        if need[QG]:
-            even_row(out[QG, j], g[j], g[j + 1], g[j + 2], g[j + 3], g[j + 4], taps.second)
-        if need[GD]:
-            even_row(out[GD, j], d[j], d[j + 1], d[j + 2], d[j + 3], d[j + 4], taps.smooth)
-        if need[DD]:
-            odd_row(out[DD, j], d[j], d[j + 1], d[j + 3], d[j + 4], taps.first)
-        if need[GQ]:
-            even_row(out[GQ, j], q[j], q[j + 1], q[j + 2], q[j + 3], q[j + 4], taps.smooth)
-        if need[NN]:
-            even_row(out[NN, j], w[j], w[j + 1], w[j + 2], w[j + 3], w[j + 4], taps.narrow)
+        _sweep_3d(image_rows, smoothed.shape[1], z, y, x, scale.taps(), channels, shape, out_rows)
 
 
 @njit(**COMPILE)
 def _products_needed(channels: Any) -> Any:
     """Which of the products of a y and an x filter the wanted filters use."""
-    need = np.zeros(7, np.bool_)
+    need = np.zeros(PRODUCTS, np.bool_)
     need[GG] = True
     need[NN] = channels.difference >= 0
-    for wanted, products in (
-        (channels.gradient_magnitude, (GD, DG)),
-        (channels.laplacian, (GQ, QG)),
-        (channels.hessian, (GQ, QG)),
-        (channels.hessian, (GD, DG)),
-    ):
-        if wanted >= 0:
-            need[products[0]] = True
-            need[products[1]] = True
+    need[GD] = need[DG] = channels.gradient_magnitude >= 0 or channels.hessian >= 0
+    need[GQ] = need[QG] = channels.laplacian >= 0 or channels.hessian >= 0
     need[DD] = channels.hessian >= 0
     return need
 
 
 @njit(**COMPILE)
-def _even_across(out: Any, ring: Any, slot: Any, product: int, row: int, taps: Any) -> None:
-    """The last pass of a product: an even filter along z over five planes of the ring."""
-    even_row(
-        out,
-        ring[slot[0], product, row],
-        ring[slot[1], product, row],
-        ring[slot[2], product, row],
-        ring[slot[3], product, row],
-        ring[slot[4], product, row],
-        taps,
-    )
+def _along_x(image: Any, first: int, picked: Any, x: Any, taps: Any, need: Any, padded: Any, out: Any) -> None:
+    """Filter the picked rows of a plane, which begins at row `first`, along x.
+
+    `out` has the rows of each filter (G, D, Q, N) one after the other, as many as `padded` has.
+    """
+    n = x.place.size - 2 * RADIUS
+    height = padded.shape[0]
+    # All rows first: a row that was stored a moment ago can't be loaded again, shifted, without a stall.
+    for j in range(picked.size):
+        pad_row(padded, j, image, first + picked[j], x)
+    for j in range(picked.size):
+        even_along(out, j, padded, j, taps.smooth, n)
+        if need[GD] or need[DD]:
+            odd_along(out, height + j, padded, j, taps.first, n)
+        if need[GQ]:
+            even_along(out, 2 * height + j, padded, j, taps.second, n)
+        if need[NN]:
+            even_along(out, 3 * height + j, padded, j, taps.narrow, n)
 
 
 @njit(**COMPILE)
-def _odd_across(out: Any, ring: Any, slot: Any, product: int, row: int, taps: Any) -> None:
-    """The last pass of a product: an odd filter along z."""
-    odd_row(
-        out,
-        ring[slot[0], product, row],
-        ring[slot[1], product, row],
-        ring[slot[3], product, row],
-        ring[slot[4], product, row],
-        taps,
-    )
+def _along_y(rows: Any, height: int, used: int, taps: Any, need: Any, out: Any, first: int, pitch: int) -> None:
+    """Filter `_along_x`'s rows, `height` of each filter, along y: row j is made of the rows j … j + 4.
+
+    `out` has the rows of each product one after the other, `pitch` apart, from row `first` on.
+    """
+    n = rows.shape[1]
+    for j in range(used):
+        g = (j, j + 1, j + 2, j + 3, j + 4)
+        d = (height + j, height + j + 1, height + j + 2, height + j + 3, height + j + 4)
+        o = first + j
+        even_across(out, o + GG * pitch, rows, g, taps.smooth, n)
+        if need[DG]:
+            odd_across(out, o + DG * pitch, rows, g, taps.first, n)
+        if need[QG]:
+            even_across(out, o + QG * pitch, rows, g, taps.second, n)
+        if need[GD]:
+            even_across(out, o + GD * pitch, rows, d, taps.smooth, n)
+        if need[DD]:
+            odd_across(out, o + DD * pitch, rows, d, taps.first, n)
+        if need[GQ]:
+            h = 2 * height + j
+            even_across(out, o + GQ * pitch, rows, (h, h + 1, h + 2, h + 3, h + 4), taps.smooth, n)
+        if need[NN]:
+            h = 3 * height + j
+            even_across(out, o + NN * pitch, rows, (h, h + 1, h + 2, h + 3, h + 4), taps.narrow, n)
 
 
 @njit(**COMPILE)
-def _finish_difference(wide: Any, narrow: Any, out: Any) -> None:
-    for x in range(out.size):
-        out[x] = wide[x] - narrow[x]
-
-
-@njit(**COMPILE)
-def _finish_magnitude_3d(dx: Any, dy: Any, dz: Any, out: Any) -> None:
-    for x in range(out.size):
-        out[x] = np.sqrt((dx[x] * dx[x] + dy[x] * dy[x]) + dz[x] * dz[x])
-
-
-@njit(**COMPILE)
-def _finish_magnitude_2d(dx: Any, dy: Any, out: Any) -> None:
-    for x in range(out.size):
-        out[x] = np.sqrt(dx[x] * dx[x] + dy[x] * dy[x])
-
-
-@njit(**COMPILE)
-def _finish_laplacian_3d(xx: Any, yy: Any, zz: Any, out: Any) -> None:
-    for x in range(out.size):
-        out[x] = (xx[x] + yy[x]) + zz[x]
-
-
-@njit(**COMPILE)
-def _finish_laplacian_2d(xx: Any, yy: Any, out: Any) -> None:
-    for x in range(out.size):
-        out[x] = xx[x] + yy[x]
-
-
-@njit(**COMPILE)
-def _sweep_3d(smoothed: Any, z: Any, y: Any, x: Any, taps: Any, channels: Any, out: Any) -> None:
+def _sweep_3d(
+    image: Any, image_height: int, z: Any, y: Any, x: Any, taps: Any, channels: Any, shape: Any, out: Any
+) -> None:
+    """All of a tile in 3-D: the rows of `image` and `out` are those of (z, y) and of (channel, z, y)."""
     need = _products_needed(channels)
+    nz, ny, nx = shape
     slots = 2 * RADIUS + 1
-    nz, ny, nx = out.shape[1:]
     strip = min(ROWS_PER_STRIP, ny)
-    padded = np.empty(nx + 2 * RADIUS, np.float32)
-    rows = np.empty((4, strip + 2 * RADIUS, nx), np.float32)
-    ring = np.empty((slots, 7, strip, nx), np.float32)
+    padded = np.empty((strip + 2 * RADIUS, nx + 2 * RADIUS), np.float32)
+    rows = np.empty((4 * len(padded), nx), np.float32)
+    ring = np.empty((slots * PRODUCTS * strip, nx), np.float32)
     held = np.empty(slots, np.int64)
     slot = np.empty(slots, np.int64)
-    xx, xy, xz = np.empty(nx, np.float32), np.empty(nx, np.float32), np.empty(nx, np.float32)
-    yy, yz, zz = np.empty(nx, np.float32), np.empty(nx, np.float32), np.empty(nx, np.float32)
+    tensor = np.empty((6, nx), np.float32)
 
     for top in range(0, ny, strip):
         height = min(strip, ny - top)
@@ -244,54 +200,105 @@ def _sweep_3d(smoothed: Any, z: Any, y: Any, x: Any, taps: Any, channels: Any, o
                 slot[i] = plane % slots
                 if held[slot[i]] != plane:
                     held[slot[i]] = plane
-                    _along_x(smoothed[plane], picked, x, taps, need, padded, rows)
-                    _along_y(rows, height, taps, need, ring[slot[i]])
+                    _along_x(image, plane * image_height, picked, x, taps, need, padded, rows)
+                    _along_y(rows, len(padded), height, taps, need, ring, slot[i] * PRODUCTS * strip, strip)
             for j in range(height):
-                row = top + j
-                if channels.smoothing >= 0:
-                    _even_across(out[channels.smoothing, k, row], ring, slot, GG, j, taps.smooth)
-                if channels.difference >= 0:
-                    _even_across(xx, ring, slot, GG, j, taps.smooth)
-                    _even_across(yy, ring, slot, NN, j, taps.narrow)
-                    _finish_difference(xx, yy, out[channels.difference, k, row])
-                if channels.gradient_magnitude >= 0:
-                    _even_across(xx, ring, slot, GD, j, taps.smooth)
-                    _even_across(yy, ring, slot, DG, j, taps.smooth)
-                    _odd_across(zz, ring, slot, GG, j, taps.first)
-                    _finish_magnitude_3d(xx, yy, zz, out[channels.gradient_magnitude, k, row])
-                if channels.laplacian >= 0 or channels.hessian >= 0:
-                    _even_across(xx, ring, slot, GQ, j, taps.smooth)
-                    _even_across(yy, ring, slot, QG, j, taps.smooth)
-                    _even_across(zz, ring, slot, GG, j, taps.second)
-                if channels.laplacian >= 0:
-                    _finish_laplacian_3d(xx, yy, zz, out[channels.laplacian, k, row])
-                if channels.hessian >= 0:
-                    _even_across(xy, ring, slot, DD, j, taps.smooth)
-                    _odd_across(xz, ring, slot, GD, j, taps.first)
-                    _odd_across(yz, ring, slot, DG, j, taps.first)
-                    h = channels.hessian
-                    eigenvalues_3x3(xx, xy, xz, yy, yz, zz, out[h, k, row], out[h + 1, k, row], out[h + 2, k, row])
+                _finish_3d(ring, slot, strip, j, taps, channels, tensor, out, k * ny + top + j, nz * ny)
 
 
 @njit(**COMPILE)
-def _sweep_2d(smoothed: Any, z: Any, y: Any, x: Any, taps: Any, channels: Any, out: Any) -> None:
+def _five(slot: Any, strip: int, product: int, j: int) -> Any:
+    """Row j of a product in the five planes of the ring."""
+    offset = product * strip + j
+    pitch = PRODUCTS * strip
+    return (
+        slot[0] * pitch + offset,
+        slot[1] * pitch + offset,
+        slot[2] * pitch + offset,
+        slot[3] * pitch + offset,
+        slot[4] * pitch + offset,
+    )
+
+
+@njit(**COMPILE)
+def _finish_3d(
+    ring: Any, slot: Any, strip: int, j: int, taps: Any, channels: Any, tensor: Any, out: Any, row: int, pitch: int
+) -> None:
+    """The pass along z for one row, and what the filters make of it; output channels are `pitch` rows apart."""
+    n = ring.shape[1]
+    gg, gd, dg = _five(slot, strip, GG, j), _five(slot, strip, GD, j), _five(slot, strip, DG, j)
+    if channels.smoothing >= 0:
+        even_across(out, channels.smoothing * pitch + row, ring, gg, taps.smooth, n)
+    if channels.difference >= 0:
+        even_across(tensor, 0, ring, gg, taps.smooth, n)
+        even_across(tensor, 1, ring, _five(slot, strip, NN, j), taps.narrow, n)
+        o = channels.difference * pitch + row
+        for x in range(n):
+            out[o, x] = tensor[0, x] - tensor[1, x]
+    if channels.gradient_magnitude >= 0:
+        even_across(tensor, 0, ring, gd, taps.smooth, n)
+        even_across(tensor, 1, ring, dg, taps.smooth, n)
+        odd_across(tensor, 2, ring, gg, taps.first, n)
+        o = channels.gradient_magnitude * pitch + row
+        for x in range(n):
+            dx, dy, dz = tensor[0, x], tensor[1, x], tensor[2, x]
+            out[o, x] = np.sqrt((dx * dx + dy * dy) + dz * dz)
+    if channels.laplacian >= 0 or channels.hessian >= 0:
+        even_across(tensor, XX, ring, _five(slot, strip, GQ, j), taps.smooth, n)
+        even_across(tensor, YY, ring, _five(slot, strip, QG, j), taps.smooth, n)
+        even_across(tensor, ZZ, ring, gg, taps.second, n)
+    if channels.laplacian >= 0:
+        o = channels.laplacian * pitch + row
+        for x in range(n):
+            out[o, x] = (tensor[XX, x] + tensor[YY, x]) + tensor[ZZ, x]
+    if channels.hessian >= 0:
+        even_across(tensor, XY, ring, _five(slot, strip, DD, j), taps.smooth, n)
+        odd_across(tensor, XZ, ring, gd, taps.first, n)
+        odd_across(tensor, YZ, ring, dg, taps.first, n)
+        eigenvalues_3x3(tensor, 0, 1, out, channels.hessian * pitch + row, pitch, n)
+
+
+@njit(**COMPILE)
+def _sweep_2d(
+    image: Any, image_height: int, z: Any, y: Any, x: Any, taps: Any, channels: Any, shape: Any, out: Any
+) -> None:
+    """All of a tile, plane by plane: the rows of `image` and `out` are those of (z, y) and of (channel, z, y)."""
     need = _products_needed(channels)
-    nz, ny, nx = out.shape[1:]
-    padded = np.empty(nx + 2 * RADIUS, np.float32)
-    rows = np.empty((4, ny + 2 * RADIUS, nx), np.float32)
-    product = np.empty((7, ny, nx), np.float32)
+    nz, ny, nx = shape
+    padded = np.empty((ny + 2 * RADIUS, nx + 2 * RADIUS), np.float32)
+    rows = np.empty((4 * len(padded), nx), np.float32)
+    product = np.empty((PRODUCTS * ny, nx), np.float32)
+    tensor = np.empty((3, nx), np.float32)
     for k in range(nz):
-        _along_x(smoothed[z.place[k]], y.place, x, taps, need, padded, rows)
-        _along_y(rows, ny, taps, need, product)
+        _along_x(image, z.place[k] * image_height, y.place, x, taps, need, padded, rows)
+        _along_y(rows, len(padded), ny, taps, need, product, 0, ny)
         for j in range(ny):
-            if channels.smoothing >= 0:
-                out[channels.smoothing, k, j] = product[GG, j]
-            if channels.difference >= 0:
-                _finish_difference(product[GG, j], product[NN, j], out[channels.difference, k, j])
-            if channels.gradient_magnitude >= 0:
-                _finish_magnitude_2d(product[GD, j], product[DG, j], out[channels.gradient_magnitude, k, j])
-            if channels.laplacian >= 0:
-                _finish_laplacian_2d(product[GQ, j], product[QG, j], out[channels.laplacian, k, j])
-            if channels.hessian >= 0:
-                h = channels.hessian
-                eigenvalues_2x2(product[GQ, j], product[DD, j], product[QG, j], out[h, k, j], out[h + 1, k, j])
+            _finish_2d(product, ny, j, channels, tensor, out, k * ny + j, nz * ny)
+
+
+@njit(**COMPILE)
+def _finish_2d(product: Any, height: int, j: int, channels: Any, tensor: Any, out: Any, row: int, pitch: int) -> None:
+    """What the filters make of one row of the products; output channels are `pitch` rows apart."""
+    gg, gd, dg, dd, gq, qg, nn = (
+        j,
+        height + j,
+        2 * height + j,
+        3 * height + j,
+        4 * height + j,
+        5 * height + j,
+        6 * height + j,
+    )
+    for x in range(product.shape[1]):
+        if channels.smoothing >= 0:
+            out[channels.smoothing * pitch + row, x] = product[gg, x]
+        if channels.difference >= 0:
+            out[channels.difference * pitch + row, x] = product[gg, x] - product[nn, x]
+        if channels.gradient_magnitude >= 0:
+            dx, dy = product[gd, x], product[dg, x]
+            out[channels.gradient_magnitude * pitch + row, x] = np.sqrt(dx * dx + dy * dy)
+        if channels.laplacian >= 0:
+            out[channels.laplacian * pitch + row, x] = product[gq, x] + product[qg, x]
+        if channels.hessian >= 0:
+            tensor[0, x], tensor[1, x], tensor[2, x] = product[gq, x], product[dd, x], product[qg, x]
+    if channels.hessian >= 0:
+        eigenvalues_2x2(tensor, 0, 1, out, channels.hessian * pitch + row, pitch, product.shape[1])

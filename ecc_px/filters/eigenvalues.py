@@ -35,25 +35,37 @@ TINY = np.float32(1e-18)
 
 
 @njit(**COMPILE)
-def eigenvalues_2x2(xx: Any, xy: Any, yy: Any, large: Any, small: Any) -> None:
-    """Rows of [[xx, xy], [xy, yy]] → rows of eigenvalues, in float32."""
+def eigenvalues_2x2(matrix: Any, first: int, step: int, out: Any, o: int, out_step: int, n: int) -> None:
+    """Eigenvalues of [[xx, xy], [xy, yy]] in float32.
+
+    The elements are the rows `first`, `first` + `step`, … of `matrix` in the order xx, xy, yy; the eigenvalues become
+    the rows `o` and `o` + `out_step` of `out`.
+    """
+    xx, xy, yy = first, first + step, first + 2 * step
     half = np.float32(0.5)
-    for x in range(large.size):
-        centre = (xx[x] + yy[x]) * half
-        side = (xx[x] - yy[x]) * half
-        distance = np.sqrt(side * side + xy[x] * xy[x])
-        large[x] = centre + distance
-        small[x] = centre - distance
+    for x in range(n):
+        centre = (matrix[xx, x] + matrix[yy, x]) * half
+        side = (matrix[xx, x] - matrix[yy, x]) * half
+        distance = np.sqrt(side * side + matrix[xy, x] * matrix[xy, x])
+        out[o, x] = centre + distance
+        out[o + out_step, x] = centre - distance
 
 
 @njit(**COMPILE)
-def eigenvalues_3x3(xx: Any, xy: Any, xz: Any, yy: Any, yz: Any, zz: Any, large: Any, middle: Any, small: Any) -> None:
-    """Rows of the symmetric matrix of the six elements → rows of eigenvalues."""
+def eigenvalues_3x3(matrix: Any, first: int, step: int, out: Any, o: int, out_step: int, n: int) -> None:
+    """Eigenvalues of symmetric 3×3 matrices.
+
+    The elements are the rows `first`, `first` + `step`, … of `matrix` in the order xx, xy, xz, yy, yz, zz; the
+    eigenvalues become the rows `o`, `o` + `out_step` and `o` + 2 · `out_step` of `out`.
+    """
+    xx, xy, xz = first, first + step, first + 2 * step
+    yy, yz, zz = first + 3 * step, first + 4 * step, first + 5 * step
+    middle, small = o + out_step, o + 2 * out_step
     one, two, four = np.float32(1), np.float32(2), np.float32(4)
-    for x in range(large.size):
-        trace = (np.float64(xx[x]) + np.float64(yy[x]) + np.float64(zz[x])) * (1.0 / 3.0)
-        a, b, c = xx[x] - trace, yy[x] - trace, zz[x] - trace
-        d, e, f = np.float64(xy[x]), np.float64(xz[x]), np.float64(yz[x])
+    for x in range(n):
+        trace = (np.float64(matrix[xx, x]) + np.float64(matrix[yy, x]) + np.float64(matrix[zz, x])) * (1.0 / 3.0)
+        a, b, c = matrix[xx, x] - trace, matrix[yy, x] - trace, matrix[zz, x] - trace
+        d, e, f = np.float64(matrix[xy, x]), np.float64(matrix[xz, x]), np.float64(matrix[yz, x])
         # The deviatoric part, scaled by its size p; r is half of its determinant, the cosine of thrice the angle.
         p2 = (a * a + b * b + c * c + 2.0 * (d * d + e * e + f * f)) * (1.0 / 6.0)
         p = np.sqrt(np.float32(p2))
@@ -79,9 +91,9 @@ def eigenvalues_3x3(xx: Any, xy: Any, xz: Any, yy: Any, yz: Any, zz: Any, large:
 
         along = math.copysign(p * cosine, r)
         across = ROOT3 * p * sine
-        first = q + two * along
-        second = q - along + across
-        third = q - along - across
-        large[x] = max(first, second)
-        middle[x] = max(min(first, second), third)
-        small[x] = min(first, third)
+        root1 = q + two * along
+        root2 = q - along + across
+        root3 = q - along - across
+        out[o, x] = max(root1, root2)
+        out[middle, x] = max(min(root1, root2), root3)
+        out[small, x] = min(root1, root3)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+from numba import njit, uintp
 
 from ecc_px.filters.borders import grow, reach
 from ecc_px.filters.gaussian import HalfKernel
@@ -43,103 +43,105 @@ def smooth(
     radius = len(taps) - 1
     planes = output[0] if in_2d else grow(output[0], radius, extent[0])
     rows = grow(output[1], radius, extent[1])
-    smoothed = _smooth_planes(
-        image,
-        slice(planes.start - source[0].start, planes.stop - source[0].start),
-        slice(rows.start - source[1].start, rows.stop - source[1].start),
-        reach(output[1], rows, extent[1], radius),
-        reach(output[2], source[2], extent[2], radius),
-        taps,
-    )
-    return smoothed if in_2d else _smooth_across(smoothed, reach(output[0], planes, extent[0], radius), taps)
-
-
-@njit(**COMPILE)
-def _smooth_row(out: Any, image: Any, column: int, index: Any, start: int, taps: Any) -> None:
-    """out = Σ taps[j] · (row before + row after); the rows are image[index[…], column]."""
-    radius = taps.size - 1
-    before = after = start + radius
-    scale_row(out, image[index[before], column], taps[0])
-    j = 1
-    while j + 3 <= radius:
-        add_four_pairs(
-            out,
-            image[index[before - j], column],
-            image[index[after + j], column],
-            image[index[before - j - 1], column],
-            image[index[after + j + 1], column],
-            image[index[before - j - 2], column],
-            image[index[after + j + 2], column],
-            image[index[before - j - 3], column],
-            image[index[after + j + 3], column],
-            taps[j],
-            taps[j + 1],
-            taps[j + 2],
-            taps[j + 3],
-        )
-        j += 4
-    while j <= radius:
-        add_pair(out, image[index[before - j], column], image[index[after + j], column], taps[j])
-        j += 1
-
-
-@njit(**COMPILE)
-def _smooth_along(out: Any, padded: Any, taps: Any) -> None:
-    """The same along a row: `padded` has `radius` more voxels than `out` on either side."""
-    n = out.size
-    radius = taps.size - 1
-    scale_row(out, padded[radius : radius + n], taps[0])
-    j = 1
-    while j + 3 <= radius:
-        b, a = radius - j, radius + j
-        add_four_pairs(
-            out,
-            padded[b : b + n],
-            padded[a : a + n],
-            padded[b - 1 : b - 1 + n],
-            padded[a + 1 : a + 1 + n],
-            padded[b - 2 : b - 2 + n],
-            padded[a + 2 : a + 2 + n],
-            padded[b - 3 : b - 3 + n],
-            padded[a + 3 : a + 3 + n],
-            taps[j],
-            taps[j + 1],
-            taps[j + 2],
-            taps[j + 3],
-        )
-        j += 4
-    while j <= radius:
-        b, a = radius - j, radius + j
-        add_pair(out, padded[b : b + n], padded[a : a + n], taps[j])
-        j += 1
-
-
-@njit(**COMPILE)
-def _smooth_planes(image: Any, planes: slice, rows: slice, y: Any, x: Any, taps: Any) -> Any:
-    """Smooth `planes` of the image along x and y, of which `rows` are read; a plane stays in cache."""
-    radius = taps.size - 1
-    nz, ny, nx = planes.stop - planes.start, y.place.size - 2 * radius, x.place.size - 2 * radius
-    out = np.empty((nz, ny, nx), np.float32)
-    along_x = np.empty((rows.stop - rows.start, 1, nx), np.float32)
-    padded = np.empty(nx + 2 * radius, np.float32)
-    for k in range(nz):
-        plane = image[planes.start + k]
-        for j in range(rows.stop - rows.start):
-            pad_row(padded, plane[rows.start + j], x)
-            _smooth_along(along_x[j, 0], padded, taps)
-        for j in range(ny):
-            _smooth_row(out[k, j], along_x, 0, y.place, j, taps)
+    height = source[1].stop - source[1].start
+    corners = (planes.start - source[0].start) * height + rows.start - source[1].start
+    y, x = reach(output[1], rows, extent[1], radius), reach(output[2], source[2], extent[2], radius)
+    shape = [side.stop - side.start for side in (planes, output[1], output[2])]
+    smoothed = np.empty(shape, np.float32)
+    image_rows = image.reshape(-1, image.shape[2])
+    _smooth_planes(image_rows, corners, height, rows.stop - rows.start, y, x, taps, _rows_of(smoothed), shape[0])
+    if in_2d:
+        return smoothed
+    out = np.empty((output[0].stop - output[0].start, *shape[1:]), np.float32)
+    _smooth_across(_rows_of(smoothed), reach(output[0], planes, extent[0], radius), shape[1], taps, _rows_of(out))
     return out
 
 
+def _rows_of(image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """(z, y, x) → (row, x), the same memory."""
+    return image.reshape(-1, image.shape[-1])
+
+
 @njit(**COMPILE)
-def _smooth_across(image: Any, z: Any, taps: Any) -> Any:
-    """Smooth along z."""
+def _smooth_planes(
+    image: Any, first: int, height: int, used: int, y: Any, x: Any, taps: Any, out: Any, planes: int
+) -> None:
+    """Smooth planes along x and y, one after the other, so that a plane stays in cache.
+
+    A plane of `image` has `height` rows, of which `used` are read, from row `first` of all on.
+    """
     radius = taps.size - 1
-    nz = z.place.size - 2 * radius
-    ny, nx = image.shape[1:]
-    out = np.empty((nz, ny, nx), np.float32)
+    ny, nx = y.place.size - 2 * radius, x.place.size - 2 * radius
+    padded = np.empty((used, nx + 2 * radius), np.float32)
+    along_x = np.empty((used, nx), np.float32)
+    for k in range(planes):
+        # All rows first: a row that was stored a moment ago can't be loaded again, shifted, without a stall.
+        for j in range(used):
+            pad_row(padded, j, image, first + k * height + j, x)
+        for j in range(used):
+            smooth_along(along_x, j, padded, j, taps, nx)
+        for j in range(ny):
+            smooth_across(out, k * ny + j, along_x, y.place, j, 1, 0, taps, nx)
+
+
+@njit(**COMPILE)
+def _smooth_across(image: Any, z: Any, ny: int, taps: Any, out: Any) -> None:
+    """Smooth along z: planes have `ny` rows."""
+    nz = z.place.size - 2 * (taps.size - 1)
     for j in range(ny):
         for k in range(nz):
-            _smooth_row(out[k, j], image, j, z.place, k, taps)
-    return out
+            smooth_across(out, k * ny + j, image, z.place, k, ny, j, taps, image.shape[1])
+
+
+@njit(**COMPILE)
+def smooth_along(out: Any, o: int, padded: Any, row: int, taps: Any, n: int) -> None:
+    """Smooth a row along x; `padded` has `radius` more voxels on either side."""
+    radius = taps.size - 1
+    centre = uintp(radius)
+    scale_row(out, o, padded, row, centre, taps[0], n)
+    rows = (row, row, row, row)
+    j = 1
+    while j + 3 <= radius:
+        i = uintp(j)
+        before = (centre - i, centre - i - uintp(1), centre - i - uintp(2), centre - i - uintp(3))
+        after = (centre + i, centre + i + uintp(1), centre + i + uintp(2), centre + i + uintp(3))
+        weights = (taps[j], taps[j + 1], taps[j + 2], taps[j + 3])
+        add_four_pairs(out, o, padded, rows, rows, before, after, weights, n)
+        j += 4
+    while j <= radius:
+        add_pair(out, o, padded, row, row, centre - uintp(j), centre + uintp(j), taps[j], n)
+        j += 1
+
+
+@njit(**COMPILE)
+def smooth_across(
+    out: Any, o: int, rows: Any, place: Any, start: int, stride: int, offset: int, taps: Any, n: int
+) -> None:
+    """Smooth over the rows place[start …] · stride + offset, of which the middle one is the centre."""
+    radius = taps.size - 1
+    centre = start + radius
+    still = uintp(0)
+    stills = (still, still, still, still)
+    scale_row(out, o, rows, place[centre] * stride + offset, still, taps[0], n)
+    j = 1
+    while j + 3 <= radius:
+        b, a = centre - j, centre + j
+        before = (
+            place[b] * stride + offset,
+            place[b - 1] * stride + offset,
+            place[b - 2] * stride + offset,
+            place[b - 3] * stride + offset,
+        )
+        after = (
+            place[a] * stride + offset,
+            place[a + 1] * stride + offset,
+            place[a + 2] * stride + offset,
+            place[a + 3] * stride + offset,
+        )
+        weights = (taps[j], taps[j + 1], taps[j + 2], taps[j + 3])
+        add_four_pairs(out, o, rows, before, after, stills, stills, weights, n)
+        j += 4
+    while j <= radius:
+        before_row, after_row = place[centre - j] * stride + offset, place[centre + j] * stride + offset
+        add_pair(out, o, rows, before_row, after_row, still, still, taps[j], n)
+        j += 1

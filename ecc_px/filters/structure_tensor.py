@@ -11,7 +11,7 @@ from numba import njit
 from ecc_px.filters.borders import Reach, grow, reach
 from ecc_px.filters.derivatives import RADIUS, DerivativeScale
 from ecc_px.filters.eigenvalues import eigenvalues_2x2, eigenvalues_3x3
-from ecc_px.filters.rows import COMPILE, even_row, odd_row, pad_row
+from ecc_px.filters.rows import COMPILE, even_across, even_along, odd_across, odd_along, pad_row
 from ecc_px.filters.separable import Interval3
 
 REACH = 2 * RADIUS
@@ -54,80 +54,64 @@ def structure_tensor_eigenvalues(
     else:
         components = [_separable(smoothed, *around, *taps) for taps in ((g, g, d), (g, d, g), (d, g, g))]
     around = neighbours(output, grown)
-    tensor = [
-        _separable(components[i] * components[j], *around, none if in_2d else a, a, a)
-        for i in range(len(components))
-        for j in range(i, len(components))
-    ]
-    if in_2d:
-        _eigenvalues_2d(*tensor, out)
-    else:
-        _eigenvalues_3d(*tensor, out)
+    tensor = np.stack(
+        [
+            _separable(components[i] * components[j], *around, none if in_2d else a, a, a)
+            for i in range(len(components))
+            for j in range(i, len(components))
+        ]
+    )
+    pitch = out.shape[1] * out.shape[2]
+    tensor_rows, out_rows = tensor.reshape(-1, tensor.shape[3]), out.reshape(-1, out.shape[3], copy=False)
+    _eigenvalues_of_rows(tensor_rows, out_rows, pitch, in_2d)
 
 
 @njit(**COMPILE)
-def _filter_row(out: Any, b2: Any, b1: Any, c: Any, a1: Any, a2: Any, taps: Any) -> None:
+def _across(out: Any, o: int, rows: Any, picked: Any, taps: Any, n: int) -> None:
     """A half kernel with a 0 at its centre is a first derivative's."""
     if taps[0] == 0:
-        odd_row(out, b2, b1, a1, a2, taps)
+        odd_across(out, o, rows, picked, taps, n)
     else:
-        even_row(out, b2, b1, c, a1, a2, taps)
+        even_across(out, o, rows, picked, taps, n)
 
 
 @njit(**COMPILE)
 def _separable(image: Any, z: Any, y: Any, x: Any, taps_z: Any, taps_y: Any, taps_x: Any) -> Any:
     """Filter along x, y and z with half kernels of radius 2; without `taps_z`, plane by plane."""
+    planes, height, width = image.shape
     ny, nx = y.place.size - 2 * RADIUS, x.place.size - 2 * RADIUS
-    padded = np.empty(nx + 2 * RADIUS, np.float32)
-    rows = np.empty((image.shape[1], nx), np.float32)
-    planes = np.empty((image.shape[0], ny, nx), np.float32)
-    b2, b1, c = padded[0:nx], padded[1 : 1 + nx], padded[2 : 2 + nx]
-    a1, a2 = padded[3 : 3 + nx], padded[4 : 4 + nx]
-    for k in range(image.shape[0]):
-        for j in range(image.shape[1]):
-            pad_row(padded, image[k, j], x)
-            _filter_row(rows[j], b2, b1, c, a1, a2, taps_x)
+    image_rows = image.reshape(planes * height, width)
+    padded = np.empty((height, nx + 2 * RADIUS), np.float32)
+    rows = np.empty((height, nx), np.float32)
+    smoothed = np.empty((planes * ny, nx), np.float32)
+    for k in range(planes):
+        for j in range(height):
+            pad_row(padded, j, image_rows, k * height + j, x)
+        for j in range(height):
+            if taps_x[0] == 0:
+                odd_along(rows, j, padded, j, taps_x, nx)
+            else:
+                even_along(rows, j, padded, j, taps_x, nx)
         for j in range(ny):
-            i = y.place[j : j + 5]
-            _filter_row(planes[k, j], rows[i[0]], rows[i[1]], rows[i[2]], rows[i[3]], rows[i[4]], taps_y)
+            p = y.place[j : j + 5]
+            _across(smoothed, k * ny + j, rows, (p[0], p[1], p[2], p[3], p[4]), taps_y, nx)
     if taps_z.size == 0:
-        return planes
+        return smoothed.reshape(planes, ny, nx)
     nz = z.place.size - 2 * RADIUS
-    out = np.empty((nz, ny, nx), np.float32)
+    out = np.empty((nz * ny, nx), np.float32)
     for k in range(nz):
-        i = z.place[k : k + 5]
+        p = z.place[k : k + 5] * ny
         for j in range(ny):
-            _filter_row(
-                out[k, j],
-                planes[i[0], j],
-                planes[i[1], j],
-                planes[i[2], j],
-                planes[i[3], j],
-                planes[i[4], j],
-                taps_z,
-            )
-    return out
+            picked = (p[0] + j, p[1] + j, p[2] + j, p[3] + j, p[4] + j)
+            _across(out, k * ny + j, smoothed, picked, taps_z, nx)
+    return out.reshape(nz, ny, nx)
 
 
 @njit(**COMPILE)
-def _eigenvalues_2d(xx: Any, xy: Any, yy: Any, out: Any) -> None:
-    for k in range(out.shape[1]):
-        for j in range(out.shape[2]):
-            eigenvalues_2x2(xx[k, j], xy[k, j], yy[k, j], out[0, k, j], out[1, k, j])
-
-
-@njit(**COMPILE)
-def _eigenvalues_3d(xx: Any, xy: Any, xz: Any, yy: Any, yz: Any, zz: Any, out: Any) -> None:
-    for k in range(out.shape[1]):
-        for j in range(out.shape[2]):
-            eigenvalues_3x3(
-                xx[k, j],
-                xy[k, j],
-                xz[k, j],
-                yy[k, j],
-                yz[k, j],
-                zz[k, j],
-                out[0, k, j],
-                out[1, k, j],
-                out[2, k, j],
-            )
+def _eigenvalues_of_rows(tensor: Any, out: Any, pitch: int, in_2d: bool) -> None:
+    """Elements and eigenvalues each have `pitch` rows."""
+    for row in range(pitch):
+        if in_2d:
+            eigenvalues_2x2(tensor, row, pitch, out, row, pitch, out.shape[1])
+        else:
+            eigenvalues_3x3(tensor, row, pitch, out, row, pitch, out.shape[1])

@@ -9,10 +9,10 @@ UPPER_3 = [(0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)]
 
 
 def solve_3x3(matrices):
-    matrices = matrices.astype(np.float32)
-    out = [np.empty(len(matrices), np.float32) for _ in range(3)]
-    eigenvalues_3x3(*(np.ascontiguousarray(matrices[:, i, j]) for i, j in UPPER_3), *out)
-    return np.stack(out, axis=1)
+    elements = np.stack([matrices[:, i, j] for i, j in UPPER_3]).astype(np.float32)
+    out = np.empty((3, len(matrices)), np.float32)
+    eigenvalues_3x3(elements, 0, 1, out, 0, 1, len(matrices))
+    return out.T
 
 
 def error_of(matrices):
@@ -58,8 +58,8 @@ def test_eigenvalues_come_largest_first():
 
 def test_2x2_matrices():
     rng = np.random.default_rng(4)
-    xx, xy, yy = rng.standard_normal((3, 5000)).astype(np.float32)
-    large, small = np.empty_like(xx), np.empty_like(xx)
-    eigenvalues_2x2(xx, xy, yy, large, small)
-    matrices = np.stack([xx, xy, xy, yy], axis=1).reshape(-1, 2, 2).astype(np.float64)
-    np.testing.assert_allclose(np.stack([small, large], 1), np.linalg.eigvalsh(matrices), atol=2e-6)
+    elements = rng.standard_normal((3, 5000)).astype(np.float32)
+    out = np.empty((2, 5000), np.float32)
+    eigenvalues_2x2(elements, 0, 1, out, 0, 1, 5000)
+    matrices = elements[[0, 1, 1, 2]].T.reshape(-1, 2, 2).astype(np.float64)
+    np.testing.assert_allclose(out[::-1].T, np.linalg.eigvalsh(matrices), atol=2e-6)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from ecc_px.filters.rows import COMPILE
+from ecc_px.filters.rows import COMPILE, fma
 
 # cos(acos(r) / 3) on [0, 1], coefficients of r⁰ … r⁷; largest error 1.1e-8.
 C0, C1, C2, C3, C4, C5, C6, C7 = (
@@ -66,27 +66,26 @@ def eigenvalues_3x3(matrix: Any, first: int, step: int, out: Any, o: int, out_st
         trace = (np.float64(matrix[xx, x]) + np.float64(matrix[yy, x]) + np.float64(matrix[zz, x])) * (1.0 / 3.0)
         a, b, c = matrix[xx, x] - trace, matrix[yy, x] - trace, matrix[zz, x] - trace
         d, e, f = np.float64(matrix[xy, x]), np.float64(matrix[xz, x]), np.float64(matrix[yz, x])
-        # The deviatoric part, scaled by its size p; r is half of its determinant, the cosine of thrice the angle.
+        # The deviatoric part: p is its size, r half of its determinant scaled to size 1, the cosine of thrice the angle.
         p2 = (a * a + b * b + c * c + 2.0 * (d * d + e * e + f * f)) * (1.0 / 6.0)
         p = np.sqrt(np.float32(p2))
-        inverse = np.float64(one / max(p, TINY))
-        a, b, c, d, e, f = a * inverse, b * inverse, c * inverse, d * inverse, e * inverse, f * inverse
         half_det = 0.5 * (a * (b * c - f * f) - d * (d * c - f * e) + e * (d * f - b * e))
-        # p is rounded to float32, so the scaled size is not exactly 1, and 1 − r² would cancel to noise near r = 1.
-        size2 = p2 * inverse * inverse
-        r = np.float32(half_det)
-        sine3 = np.sqrt(np.float32(max(size2 * size2 * size2 - half_det * half_det, 0.0)))
+        inverse = np.float64(one / max(p, TINY))
+        inverse3 = inverse * inverse * inverse
+        # p is rounded to float32: with its cube for the exact size³, 1 − r² would cancel to noise near r = 1.
+        r = np.float32(half_det * inverse3)
+        sine3 = np.sqrt(np.float32(max(p2 * p2 * p2 - half_det * half_det, 0.0) * inverse3 * inverse3))
         q = np.float32(trace)
 
         u = min(abs(r), one)
         cosine = C7
-        cosine = cosine * u + C6
-        cosine = cosine * u + C5
-        cosine = cosine * u + C4
-        cosine = cosine * u + C3
-        cosine = cosine * u + C2
-        cosine = cosine * u + C1
-        cosine = cosine * u + C0
+        cosine = fma(cosine, u, C6)
+        cosine = fma(cosine, u, C5)
+        cosine = fma(cosine, u, C4)
+        cosine = fma(cosine, u, C3)
+        cosine = fma(cosine, u, C2)
+        cosine = fma(cosine, u, C1)
+        cosine = fma(cosine, u, C0)
         sine = sine3 / (four * cosine * cosine - one)
 
         along = math.copysign(p * cosine, r)

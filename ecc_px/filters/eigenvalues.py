@@ -66,7 +66,7 @@ def eigenvalues_3x3(matrix: Any, first: int, step: int, out: Any, o: int, out_st
         trace = (np.float64(matrix[xx, x]) + np.float64(matrix[yy, x]) + np.float64(matrix[zz, x])) * (1.0 / 3.0)
         a, b, c = matrix[xx, x] - trace, matrix[yy, x] - trace, matrix[zz, x] - trace
         d, e, f = np.float64(matrix[xy, x]), np.float64(matrix[xz, x]), np.float64(matrix[yz, x])
-        # The deviatoric part: p is its size, r half of its determinant scaled to size 1, the cosine of thrice the angle.
+        # The deviatoric part: p is its size; r, half of its determinant at size 1, is the cosine of thrice the angle.
         p2 = (a * a + b * b + c * c + 2.0 * (d * d + e * e + f * f)) * (1.0 / 6.0)
         p = np.sqrt(np.float32(p2))
         half_det = 0.5 * (a * (b * c - f * f) - d * (d * c - f * e) + e * (d * f - b * e))

@@ -73,19 +73,29 @@ def gather_brick(
 
 
 @njit(cache=True, nogil=True)
-def widen_bounds(row: Array, low: Array, high: Array) -> bool:
-    """Let 16 running minima and maxima take in a row; tell whether it holds a NaN, which they pass over.
+def widen_bounds(row: Array, lows: Array, highs: Array) -> bool:
+    """Let running minima and maxima take in a row; tell whether it holds a NaN, which they pass over.
 
-    Sixteen of each, because one would be a chain of comparisons that each wait for the last.
+    There is one minimum and one maximum for each voxel of a brick: a single one would be a chain of comparisons
+    that each wait for the last.
     """
     found_nan = False
-    for i in range(np.uintp(0), np.uintp(VOXELS), np.uintp(16)):
-        for j in range(np.uintp(16)):
-            value = row[i + j]
-            low[j] = value if value < low[j] else low[j]
-            high[j] = value if value > high[j] else high[j]
-            found_nan |= value != value
+    for i in range(VOXELS):
+        value = row[i]
+        lows[i] = value if value < lows[i] else lows[i]
+        highs[i] = value if value > highs[i] else highs[i]
+        found_nan |= value != value
     return found_nan
+
+
+@njit(cache=True, nogil=True, fastmath={"nnan", "nsz"})
+def bounds(lows: Array, highs: Array) -> tuple[float, float]:
+    """Least and greatest of the running minima and maxima, which hold no NaN: so they may be taken in any order."""
+    low, high = lows[0], highs[0]
+    for i in range(1, VOXELS):
+        low = min(low, lows[i])
+        high = max(high, highs[i])
+    return low, high
 
 
 @njit(cache=True, nogil=True)

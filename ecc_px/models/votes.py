@@ -27,6 +27,7 @@ from ecc_px.models.bricks import (
     SOLID,
     VOXELS,
     Triple,
+    bounds,
     brick_corners,
     clear_nan_voxels,
     gather_brick,
@@ -86,6 +87,7 @@ def _count_votes(
     n_features: int,
     out: Array,
 ) -> None:
+    """Box after box: gather, prune, then route and count each brick. All scratch belongs to the call."""
     n_kinds = out.shape[0]
     shape = out.shape[1:]
     rows = np.empty((BRICKS, n_features, VOXELS), np.float32)
@@ -127,7 +129,7 @@ def _gather_box(
     high: Array,
 ) -> bool:
     """Copy a box's features into rows and find their bounds; tell whether there is a NaN."""
-    lows, highs = np.empty(16, np.float32), np.empty(16, np.float32)
+    lows, highs = np.empty(VOXELS, np.float32), np.empty(VOXELS, np.float32)
     has_nan = False
     for f in range(rows.shape[1]):
         lows[:], highs[:] = np.inf, -np.inf
@@ -135,7 +137,7 @@ def _gather_box(
         for b in range(len(corners)):
             gather_brick(plane, strides[1:], shape, corners[b], brick, rows[b, f])
             has_nan |= widen_bounds(rows[b, f], lows, highs)
-        low[f], high[f] = lows.min(), highs.max()
+        low[f], high[f] = bounds(lows, highs)
     return has_nan
 
 
@@ -201,13 +203,10 @@ def _route(
     starts, ends : (K + 2,), (K + 1,) unsigned
         Where each part of the queue starts, and on return where it ends.
     """
-    for part in range(len(ends)):
-        ends[part] = starts[part]
-    for i in range(len(entries)):
-        queue[i] = entries[i]
-        masks[i] = ~np.uint64(0)
+    ends[:] = starts[:-1]
+    queue[: len(entries)] = entries
+    masks[: len(entries)] = ~np.uint64(0)
     ends[0] = len(entries)
-
     head = np.uintp(0)
     while head < ends[0]:
         node = kept[np.uintp(queue[head])]
@@ -234,7 +233,10 @@ def _put_down(link: int, m0: Any, m1: Any, m2: Any, m3: Any, queue: Array, masks
 
 @njit(cache=True, nogil=True)
 def _count(masks: Array, starts: Array, ends: Array, settled: Array, n_trees: int, counts: Array) -> None:
-    """Count a brick's votes for each kind; the kind with the longest part gets those that the others leave."""
+    """Count a brick's votes for each kind: what the pruning settled, and the masks put down.
+
+    The kind with the longest part, often the background, gets the votes that the others leave.
+    """
     rest = np.argmax(np.diff(starts[1:].astype(np.int64)))
     counts[rest] = n_trees
     for kind in range(len(counts)):

@@ -1,0 +1,82 @@
+#!/usr/bin/env python
+"""Peak memory of a whole prediction, for volumes of several sizes on disk; prints a table.
+
+    python scripts/measure_memory.py [--gigabytes 0.5 2 8] [--jobs 2] [--folder DIR]
+
+Each volume is uint16, chunked 64³, uncompressed, written chunk by chunk: one synthetic brain of 256³ voxels, repeated.
+`ecc-px predict` runs as a process of its own; its peak resident memory is what the operating system counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from itertools import product
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import h5py
+import numpy as np
+
+sys.path.append(str(Path(__file__).parents[1] / "examples"))
+
+from synthetic_brain import Brain, draw
+
+PROJECT = Path(__file__).parents[1] / "tests" / "data" / "synthetic" / "s1_3d_seedset" / "project.ilp"
+EDGE = 256
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--gigabytes", type=float, nargs="+", default=[0.5, 2.0, 8.0])
+    arguments.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    arguments.add_argument("--folder", type=Path, help="Where the volumes are made and removed; default: temporary.")
+    chosen = arguments.parse_args()
+    tile, _ = draw(Brain(shape=(EDGE,) * 3, seed=1), threads=os.cpu_count() or 1)
+    print(f"16 features, 100 trees, 3 classes, {chosen.jobs} threads, {os.cpu_count()} cores\n")
+    print("| volume | Gvoxel | peak memory, GB | Mvoxel/s |\n|---|---:|---:|---:|", flush=True)
+    for gigabytes in chosen.gigabytes:
+        with TemporaryDirectory(prefix="ecc-px-memory-", dir=chosen.folder) as name:
+            folder = Path(name)
+            shape = write_volume(folder / "brain.h5", tile, gigabytes)
+            seconds, peak = predict(folder, chosen.jobs)
+        voxels = int(np.prod(shape))
+        size = " × ".join(map(str, shape))
+        print(
+            f"| {size} uint16, {2 * voxels / 1e9:.1f} GB | {voxels / 1e9:.2f} | {peak / 1e9:.2f} | "
+            f"{voxels / 1e6 / seconds:.2f} |",
+            flush=True,
+        )
+
+
+def write_volume(path: Path, tile: np.ndarray, gigabytes: float) -> tuple[int, int, int]:
+    """A volume of about so many GB: the tile, repeated."""
+    tiles = max(1, round(gigabytes * 1e9 / 2 / tile.size))
+    across = max(1, round(tiles ** (1 / 3)))
+    repeats = (max(1, round(tiles / across**2)), across, across)
+    shape = tuple(EDGE * n for n in repeats)
+    with h5py.File(path, "w") as file:
+        data = file.create_dataset("data", shape, tile.dtype, chunks=(64, 64, 64))
+        for place in product(*map(range, repeats)):
+            z, y, x = (slice(EDGE * i, EDGE * (i + 1)) for i in place)
+            data[z, y, x] = tile
+    return shape[0], shape[1], shape[2]
+
+
+def predict(folder: Path, jobs: int) -> tuple[float, int]:
+    """Wall seconds and peak memory in bytes of predicting `folder`/brain.h5."""
+    command = [sys.executable, "-m", "ecc_px", "predict", PROJECT, folder / "brain.h5", "-o", folder]
+    command += ["--dtype", "uint8", "--jobs", str(jobs)]
+    started = time.monotonic()
+    process = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status != 0:
+        raise SystemExit(f"{' '.join(map(str, command))} failed with status {status}")
+    return time.monotonic() - started, usage.ru_maxrss * 1024
+
+
+if __name__ == "__main__":
+    main()

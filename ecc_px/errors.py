@@ -29,6 +29,10 @@ class GridMismatch(EccPxError):
     """Two volumes that must lie on the same grid do not."""
 
 
+class InvalidLabels(EccPxError):
+    """A file of labels, or of their names, says something that no annotation can: half a class, 300 classes, none."""
+
+
 class UnknownVoxelSize(EccPxError):
     """Micrometres are asked for and nobody said how large a voxel is."""
 
@@ -43,6 +47,10 @@ class UnsupportedProject(UnreadableProject):
 
 class UntrainedProject(UnreadableProject):
     """An ilastik project without a stored forest."""
+
+
+class UnreadableClassifier(EccPxError):
+    """A file is no classifier of ours, or is damaged; or no classifier has this name."""
 
 
 class ClassifierMismatch(EccPxError):

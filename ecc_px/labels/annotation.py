@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ecc_px.errors import GridMismatch, InvalidSetting
+from ecc_px.labels.classes import LabelClass
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,13 +34,24 @@ class LabelBlock:
 
 @dataclass(frozen=True, eq=False)
 class Annotation:
-    """All labels of one image; `blocks` don't overlap.
+    """All labels of one image.
 
-    `shape` is the extent of the image along (t, z, y, x), None where the source does not say.
+    Parameters
+    ----------
+    blocks : tuple of LabelBlock
+        They don't overlap.
+    shape : (t, z, y, x) or None
+        Extent of the image, None where the source does not say.
+    classes : tuple of LabelClass
+        What the labels mean, as far as the source says.
+    notes : tuple of str
+        Sentences about what was done to bring the labels onto the image's grid.
     """
 
     blocks: tuple[LabelBlock, ...]
     shape: tuple[int, int, int, int] | None
+    classes: tuple[LabelClass, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def counts(self) -> dict[int, int]:
         """Labelled voxels of each label that was drawn."""

@@ -1,0 +1,208 @@
+"""Labels from an image file, brought onto the grid of the image that they were drawn on."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise, product
+from math import prod
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ecc_px.errors import InvalidLabels, InvalidSetting
+from ecc_px.labels.annotation import Annotation, LabelBlock
+from ecc_px.labels.classes import LabelClass, classes_in_attributes
+from ecc_px.labels.descriptions import read_descriptions
+from ecc_px.labels.grids import Placement, place
+from ecc_px.labels.template import refuse_other_image
+from ecc_px.labels.values import MAX_VALUE, Translation, described, explicit, identity, whole_numbers
+from ecc_px.labels.workspace import WORKSPACE_SUFFIX, read_workspace
+from ecc_px.volumes import Volume, open_volume
+from ecc_px.volumes.blocks import Region, Shape, blocks_of, shape_of
+from ecc_px.volumes.conversion import piece_shape
+from ecc_px.volumes.dtypes import LABEL_DTYPES
+from ecc_px.volumes.streaming import Progress
+
+BRICK = 64
+"""Edge of the bricks that labels are kept in; each is cut to the box of what was drawn in it."""
+
+_PIECE_BYTES = 32 * 2**20
+"""What is read of a label image at a time."""
+
+Corner = tuple[int, int, int, int]
+Box = tuple[Corner, npt.NDArray[np.uint8]]
+
+
+@dataclass(frozen=True)
+class Interpretation:
+    """How a file of labels is to be understood.
+
+    Parameters
+    ----------
+    classes : tuple of LabelClass
+        The classes that the labels are for, such as a project's. Values are mapped to them by name where the file
+        or `mapping` has names, else by number. Empty: the file decides.
+    mapping : mapping, optional
+        Value in the file → name of its class; see `parse_mapping`. It wins over every other source of names.
+    descriptions : path, optional
+        A label description file or a workspace, which says the name of each value.
+    layer : str, optional
+        Of a workspace: which segmentation, by nickname, file name or number.
+    axes : str, optional
+        What the dimensions of the file are, as for `open_volume`.
+    assume_same_grid : bool
+        Believe the shape alone, whatever a header says of where the voxels lie.
+    drop_unmapped : bool
+        Leave out values without a class instead of refusing them.
+    """
+
+    classes: tuple[LabelClass, ...] = ()
+    mapping: Mapping[int, str] | None = None
+    descriptions: Path | None = None
+    layer: str | None = None
+    axes: str | None = None
+    assume_same_grid: bool = False
+    drop_unmapped: bool = False
+
+
+def read_annotation(
+    path: str | Path,
+    image: Volume,
+    interpretation: Interpretation | None = None,
+    *,
+    progress: Progress | None = None,
+) -> Annotation:
+    """Labels of `image` from a label image or an ITK-SNAP workspace.
+
+    The file is read piece by piece; what nobody labelled takes no memory.
+
+    Parameters
+    ----------
+    path : path
+        NIfTI, TIFF, HDF5 or OME-Zarr with whole numbers of any type; or .itksnap.
+    image : Volume
+        What the labels were drawn on.
+    interpretation : Interpretation, optional
+    progress : callable, optional
+
+    Returns
+    -------
+    Annotation
+        On the grid of `image`, in boxes within bricks of 64³ voxels.
+
+    Raises
+    ------
+    GridMismatch
+        The labels lie elsewhere.
+    InvalidLabels
+        Values that are no class numbers or have no class; nothing is labelled; a damaged description.
+    UnreadableVolume
+    """
+    how = interpretation or Interpretation()
+    path, how = _label_image(Path(path), how)
+    refuse_other_image(path, image)
+    with open_volume(path, axes=how.axes, dtypes=LABEL_DTYPES) as labels:
+        placement = place(labels, image, assume_same_grid=how.assume_same_grid)
+        translation = _translation(labels, how)
+        blocks, counts = _scan(labels, placement, translation, progress)
+    unmapped = translation.unmapped(counts)
+    if unmapped is not None and not how.drop_unmapped:
+        raise InvalidLabels(
+            f"{path}: {unmapped}. Say by --map NAME=VALUE which class each is, or pass --drop-unmapped."
+        )
+    if not blocks:
+        raise InvalidLabels(f"{path}: no voxel is labelled" + (", except those left out." if unmapped else "."))
+    notes = placement.notes
+    if unmapped is not None:
+        notes += (f"{path}: left out: {unmapped}.",)
+    return Annotation(blocks, (image.frames, *image.shape), translation.classes, notes)
+
+
+def _label_image(path: Path, how: Interpretation) -> tuple[Path, Interpretation]:
+    """The image file behind a workspace, whose own label table holds unless the user gave another."""
+    if path.suffix.lower() != WORKSPACE_SUFFIX:
+        if how.layer is not None:
+            raise InvalidSetting(f"{path}: only an ITK-SNAP workspace has layers such as {how.layer!r}.")
+        return path, how
+    workspace = read_workspace(path)
+    layer = workspace.segmentation(how.layer)
+    if not layer.path.exists():
+        raise InvalidLabels(
+            f"{path}: its segmentation {layer.path} is not there, nor next to the workspace. "
+            "Copy it beside the workspace."
+        )
+    if how.descriptions is None and workspace.descriptions:
+        how = replace(how, descriptions=path)
+    return layer.path, how
+
+
+def _translation(labels: Volume, how: Interpretation) -> Translation:
+    if how.mapping is not None:
+        return explicit(how.mapping, how.classes)
+    if how.descriptions is not None:
+        return described(read_descriptions(how.descriptions), how.classes)
+    own = classes_in_attributes(labels.attributes)
+    return described(own, how.classes) if own else identity(how.classes)
+
+
+def _scan(
+    labels: Volume, placement: Placement, translation: Translation, progress: Progress | None
+) -> tuple[tuple[LabelBlock, ...], npt.NDArray[np.int64]]:
+    """Everything that is labelled, and how many voxels each value has."""
+    counts = np.zeros(MAX_VALUE + 1, np.int64)
+    boxes: defaultdict[Corner, list[Box]] = defaultdict(list)
+    total, done = prod(labels.shape) * labels.frames, 0
+    step = piece_shape(labels.layout, labels.layout, _PIECE_BYTES)
+    for frame, block in product(range(labels.frames), blocks_of(labels.shape, step)):
+        piece = labels.read(block.core, frame=frame)[0]
+        if piece.any():
+            start, numbers = placement.in_image(block.core, whole_numbers(piece, str(labels.path)))
+            for brick, corner, part in _bricks(start, numbers):
+                counts += np.bincount(part.ravel(), minlength=MAX_VALUE + 1)
+                box = _cut(corner, translation.table[part])
+                if box is not None:
+                    boxes[(frame, *brick)].append(((frame, *box[0]), box[1][np.newaxis]))
+        done += prod(shape_of(block.core))
+        if progress is not None:
+            progress(done, total)
+    return tuple(_joined(boxes[brick]) for brick in sorted(boxes)), counts
+
+
+def _bricks(start: Shape, numbers: npt.NDArray[np.uint16]) -> Iterator[tuple[Shape, Shape, npt.NDArray[np.uint16]]]:
+    """Cut a piece that lies at `start` along the image's bricks: the brick, where its part begins, the part."""
+    ranges = [_cuts(at, at + n) for at, n in zip(start, numbers.shape, strict=True)]
+    for z, y, x in product(*ranges):
+        region: Region = tuple(slice(s.start - at, s.stop - at) for s, at in zip((z, y, x), start, strict=True))  # type: ignore[assignment]
+        part = numbers[region]
+        if part.any():
+            yield (z.start // BRICK, y.start // BRICK, x.start // BRICK), (z.start, y.start, x.start), part
+
+
+def _cuts(begin: int, end: int) -> list[slice]:
+    edges = [begin, *range((begin // BRICK + 1) * BRICK, end, BRICK), end]
+    return [slice(a, b) for a, b in pairwise(edges)]
+
+
+def _cut(corner: Shape, labels: npt.NDArray[np.uint8]) -> tuple[Shape, npt.NDArray[np.uint8]] | None:
+    """The smallest box around what is labelled, None where nothing is."""
+    if not labels.any():
+        return None
+    drawn = [np.flatnonzero(labels.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
+    z, y, x = (slice(int(along[0]), int(along[-1]) + 1) for along in drawn)
+    return (corner[0] + z.start, corner[1] + y.start, corner[2] + x.start), labels[z, y, x].copy()
+
+
+def _joined(boxes: Iterable[Box]) -> LabelBlock:
+    """Boxes of one brick as one: pieces of a file end where they end, bricks where the image's do."""
+    boxes = list(boxes)
+    starts = np.array([start for start, _ in boxes])
+    stops = starts + [labels.shape for _, labels in boxes]
+    begin, end = starts.min(axis=0), stops.max(axis=0)
+    joined = np.zeros(end - begin, np.uint8)
+    for start, stop, (_, labels) in zip(starts - begin, stops - begin, boxes, strict=True):
+        joined[tuple(slice(a, b) for a, b in zip(start, stop, strict=True))] = labels
+    t, z, y, x = (int(n) for n in begin)
+    return LabelBlock((t, z, y, x), joined)

@@ -77,13 +77,23 @@ class Annotation:
         shape = shape or self.shape
         if shape is None:
             raise InvalidSetting("Nothing says how large the labelled image is: pass its shape.")
+        self.check_within(shape)
         image = np.zeros(shape, np.uint8)
+        for block in self.blocks:
+            place = tuple(slice(a, b) for a, b in zip(block.start, block.stop, strict=True))
+            np.copyto(image[place], block.labels, where=block.labels > 0)
+        return image
+
+    def check_within(self, shape: tuple[int, int, int, int]) -> None:
+        """Refuse an image of (t, z, y, x) `shape` that the labels reach out of.
+
+        Raises
+        ------
+        GridMismatch
+        """
         for block in self.blocks:
             if any(stop > extent for stop, extent in zip(block.stop, shape, strict=True)):
                 raise GridMismatch(
                     f"Labels reach to {block.stop} (t, z, y, x), but the image has {shape}: "
                     "pass the image that they were drawn on."
                 )
-            place = tuple(slice(a, b) for a, b in zip(block.start, block.stop, strict=True))
-            np.copyto(image[place], block.labels, where=block.labels > 0)
-        return image

@@ -106,19 +106,53 @@ def read_annotation(
     refuse_other_image(path, image)
     with open_volume(path, axes=how.axes, dtypes=LABEL_DTYPES) as labels:
         placement = place(labels, image, assume_same_grid=how.assume_same_grid)
-        translation = _translation(labels, how)
+        own = classes_in_attributes(labels.attributes)
+        translation = _translation(own, how)
         blocks, counts = _scan(labels, placement, translation, progress)
+    notes = placement.notes + _refuse_or_note(str(path), translation, counts, how)
+    return Annotation(blocks, (image.frames, *image.shape), translation.classes, notes)
+
+
+def interpreted(annotation: Annotation, how: Interpretation, source: str) -> Annotation:
+    """Labels that were read already, such as a project's, with the numbers that `how` gives them.
+
+    Parameters
+    ----------
+    annotation : Annotation
+        With the names of its classes, as far as its source says them.
+    how : Interpretation
+    source : str
+        What errors call it.
+
+    Raises
+    ------
+    InvalidLabels
+        Labels without a class, or none at all.
+    """
+    translation = _translation(annotation.classes, how)
+    counts = np.zeros(MAX_VALUE + 1, np.int64)
+    blocks = []
+    for block in annotation.blocks:
+        counts += np.bincount(block.labels.ravel(), minlength=MAX_VALUE + 1)
+        labels = translation.table[block.labels]
+        if labels.any():
+            blocks.append(LabelBlock(block.start, labels))
+    notes = annotation.notes + _refuse_or_note(source, translation, counts, how)
+    return Annotation(tuple(blocks), annotation.shape, translation.classes, notes)
+
+
+def _refuse_or_note(
+    source: str, translation: Translation, counts: npt.NDArray[np.int64], how: Interpretation
+) -> tuple[str, ...]:
+    """Refuse values without a class, or say that they were left out; refuse what has no labels."""
     unmapped = translation.unmapped(counts)
     if unmapped is not None and not how.drop_unmapped:
         raise InvalidLabels(
-            f"{path}: {unmapped}. Say by --map NAME=VALUE which class each is, or pass --drop-unmapped."
+            f"{source}: {unmapped}. Say by --map NAME=VALUE which class each is, or pass --drop-unmapped."
         )
-    if not blocks:
-        raise InvalidLabels(f"{path}: no voxel is labelled" + (", except those left out." if unmapped else "."))
-    notes = placement.notes
-    if unmapped is not None:
-        notes += (f"{path}: left out: {unmapped}.",)
-    return Annotation(blocks, (image.frames, *image.shape), translation.classes, notes)
+    if not any(counts[value] for value in translation.labels):
+        raise InvalidLabels(f"{source}: no voxel is labelled" + (f" but {unmapped}." if unmapped else "."))
+    return () if unmapped is None else (f"{source}: left out {unmapped}.",)
 
 
 def _label_image(path: Path, how: Interpretation) -> tuple[Path, Interpretation]:
@@ -139,12 +173,12 @@ def _label_image(path: Path, how: Interpretation) -> tuple[Path, Interpretation]
     return layer.path, how
 
 
-def _translation(labels: Volume, how: Interpretation) -> Translation:
+def _translation(own: tuple[LabelClass, ...], how: Interpretation) -> Translation:
+    """What values become, `own` being the classes that the file itself names."""
     if how.mapping is not None:
         return explicit(how.mapping, how.classes)
     if how.descriptions is not None:
         return described(read_descriptions(how.descriptions), how.classes)
-    own = classes_in_attributes(labels.attributes)
     return described(own, how.classes) if own else identity(how.classes)
 
 

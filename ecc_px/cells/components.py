@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from ecc_px.cells.objects import Objects, in_units
 from ecc_px.cells.runs import LabelledRuns, label_runs
+from ecc_px.compiling import COMPILE
 from ecc_px.volumes.blocks import Region, Shape
 
 
@@ -100,7 +101,7 @@ def objects_of_block(
     )
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(**COMPILE)
 def _sums(
     row: Any,
     start: Any,

@@ -8,11 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-import numba
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from ecc_px.cells.objects import Objects, intensity_units
+from ecc_px.compiling import COMPILE
 from ecc_px.errors import InvalidSetting
 
 IntensityMode = Literal["obj_mean", "max", "local_mean"]
@@ -87,7 +88,7 @@ def measure(raw: npt.NDArray[Any], objects: Objects, corner: npt.NDArray[np.int6
     return Intensities(signal, background)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(**COMPILE)
 def _cube(raw: Any, centre: Any, radius: int) -> Any:
     z, y, x = centre
     return raw[
@@ -95,7 +96,7 @@ def _cube(raw: Any, centre: Any, radius: int) -> Any:
     ]
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(**COMPILE)
 def _percentiles(raw: Any, centres: Any, radius: int, percentile: float) -> Any:
     """Percentile of the cube around each centre, interpolated linearly as `numpy.percentile` does."""
     out = np.empty(len(centres))
@@ -114,7 +115,7 @@ def _percentiles(raw: Any, centres: Any, radius: int, percentile: float) -> Any:
     return out
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(**COMPILE)
 def _select(values: Any, n: int, k: int) -> Any:
     """The k-th smallest of the first n values; afterwards, those behind it are not smaller (Hoare's quickselect).
 
@@ -142,7 +143,7 @@ def _select(values: Any, n: int, k: int) -> Any:
     return values[k]
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(**COMPILE)
 def _maxima(raw: Any, centres: Any, radius: int) -> Any:
     out = np.empty(len(centres))
     for i in range(len(centres)):
@@ -150,7 +151,7 @@ def _maxima(raw: Any, centres: Any, radius: int) -> Any:
     return out
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(**COMPILE)
 def _means(raw: Any, centres: Any, radius: int) -> Any:
     out = np.empty(len(centres))
     for i in range(len(centres)):

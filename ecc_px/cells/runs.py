@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
+from ecc_px.compiling import COMPILE
 from ecc_px.volumes.blocks import Shape
 
 STEPS = {6: 1, 18: 2, 26: 3}
@@ -64,7 +65,7 @@ def label_runs(foreground: npt.NDArray[np.bool_], connectivity: int) -> Labelled
     return LabelledRuns(row, start, stop, component, count, (depth, height, width))
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(**COMPILE)
 def _scan(foreground: Any, words: Any) -> Any:
     """Runs of each row; `words` is the same memory, eight voxels to a number."""
     rows, width = foreground.shape
@@ -93,7 +94,7 @@ def _scan(foreground: Any, words: Any) -> Any:
     return row[:n].copy(), start[:n].copy(), stop[:n].copy(), first_of_row
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(**COMPILE)
 def _root(parent: Any, i: int) -> int:
     while parent[i] != i:
         parent[i] = parent[parent[i]]
@@ -101,7 +102,7 @@ def _root(parent: Any, i: int) -> int:
     return i
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(**COMPILE)
 def _join_rows(start: Any, stop: Any, first_of_row: Any, depth: int, height: int, steps: int) -> Any:
     """Component of each run, and how many there are.
 

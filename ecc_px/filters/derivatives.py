@@ -15,10 +15,11 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from ecc_px.compiling import COMPILE
 from ecc_px.filters.borders import reach
 from ecc_px.filters.eigenvalues import eigenvalues_2x2, eigenvalues_3x3
 from ecc_px.filters.gaussian import first_derivative_taps, second_derivative_taps, smoothing_taps
-from ecc_px.filters.rows import COMPILE, even_across, even_along, odd_across, odd_along, pad_row
+from ecc_px.filters.rows import even_across, even_along, odd_across, odd_along, pad_row
 from ecc_px.filters.separable import Interval3
 
 RADIUS = 2

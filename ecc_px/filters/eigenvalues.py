@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from ecc_px.filters.rows import COMPILE, fma
+from ecc_px.compiling import COMPILE
+from ecc_px.filters.rows import fma
 
 # cos(acos(r) / 3) on [0, 1], coefficients of r⁰ … r⁷; largest error 1.1e-8.
 C0, C1, C2, C3, C4, C5, C6, C7 = (

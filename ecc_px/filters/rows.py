@@ -20,8 +20,7 @@ from typing import Any
 from numba import njit, types, uintp
 from numba.extending import intrinsic
 
-COMPILE: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"}
-"""How every kernel of this package is compiled: cached on disk, without the GIL, strict IEEE arithmetic."""
+from ecc_px.compiling import COMPILE
 
 
 @intrinsic

@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit, uintp
 
+from ecc_px.compiling import COMPILE
 from ecc_px.filters.borders import grow, reach
 from ecc_px.filters.gaussian import HalfKernel
-from ecc_px.filters.rows import COMPILE, add_four_pairs, add_pair, pad_row, scale_row
+from ecc_px.filters.rows import add_four_pairs, add_pair, pad_row, scale_row
 
 Interval3 = tuple[slice, slice, slice]
 

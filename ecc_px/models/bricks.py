@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from ecc_px.compiling import COMPILE
+
 Array = npt.NDArray[Any]
 Triple = tuple[int, int, int]
 
@@ -29,7 +31,7 @@ FLAT: tuple[Triple, Triple] = ((1, 16, 16), (1, 4, 4))
 """Voxels in a brick and bricks in a box, along z, y, x."""
 
 
-@njit(cache=True, nogil=True)
+@njit(**COMPILE)
 def brick_corners(box: Triple, brick: Triple, bricks: Triple, shape: Triple, corners: Array) -> int:
     """Write the corners of a box's bricks that lie in the block; return their number."""
     n = 0
@@ -43,7 +45,7 @@ def brick_corners(box: Triple, brick: Triple, bricks: Triple, shape: Triple, cor
     return n
 
 
-@njit(cache=True, nogil=True)
+@njit(**COMPILE)
 def gather_brick(
     plane: Array, strides: tuple[int, int], shape: Triple, corner: Array, brick: Triple, row: Array
 ) -> None:
@@ -72,7 +74,7 @@ def gather_brick(
                 to += np.uintp(RUN)
 
 
-@njit(cache=True, nogil=True)
+@njit(**COMPILE)
 def widen_bounds(row: Array, lows: Array, highs: Array) -> bool:
     """Let running minima and maxima take in a row; tell whether it holds a NaN, which they pass over.
 
@@ -88,7 +90,7 @@ def widen_bounds(row: Array, lows: Array, highs: Array) -> bool:
     return found_nan
 
 
-@njit(cache=True, nogil=True, fastmath={"nnan", "nsz"})
+@njit(**COMPILE, fastmath={"nnan", "nsz"})
 def bounds(lows: Array, highs: Array) -> tuple[float, float]:
     """Least and greatest of the running minima and maxima, which hold no NaN: so they may be taken in any order."""
     low, high = lows[0], highs[0]
@@ -98,7 +100,7 @@ def bounds(lows: Array, highs: Array) -> tuple[float, float]:
     return low, high
 
 
-@njit(cache=True, nogil=True)
+@njit(**COMPILE)
 def clear_nan_voxels(rows: Array, counts: Array) -> None:
     """Take the votes from every voxel of a brick that has a NaN among its features.
 
@@ -112,7 +114,7 @@ def clear_nan_voxels(rows: Array, counts: Array) -> None:
             counts[:, voxel] = 0
 
 
-@njit(cache=True, nogil=True)
+@njit(**COMPILE)
 def scatter_brick(counts: Array, corner: Array, brick: Triple, out: Array) -> None:
     """Write a brick's (C, 256) counts to their voxels of (C, z, y, x)."""
     n_classes, n_z, n_y, n_x = out.shape

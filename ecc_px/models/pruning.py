@@ -8,12 +8,13 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from ecc_px.compiling import COMPILE
 from ecc_px.models.nodes import NODE
 
 Array = npt.NDArray[Any]
 
 
-@njit(cache=True, nogil=True)
+@njit(**COMPILE)
 def pruning_scratch(n_nodes: int, n_trees: int) -> tuple[Array, Array, Array, Array]:
     """Room for `prune`: nodes to look at, where each is linked from, the links, and the nodes kept.
 
@@ -26,7 +27,7 @@ def pruning_scratch(n_nodes: int, n_trees: int) -> tuple[Array, Array, Array, Ar
     return to_visit, linked_from, links, kept
 
 
-@njit(cache=True, nogil=True)
+@njit(**COMPILE)
 def prune(
     nodes: Array,
     roots: Array,

@@ -8,10 +8,12 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from ecc_px.compiling import COMPILE
+
 Array = npt.NDArray[Any]
 
 
-@njit(cache=True, nogil=True)
+@njit(**COMPILE)
 def mean_fractions(
     voxels: Array,
     feature: Array,

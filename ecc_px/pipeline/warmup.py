@@ -15,6 +15,7 @@ from ecc_px.features import Feature, FeatureSet
 from ecc_px.features.ilastik import FILTER_NAMES
 from ecc_px.labels import LabelClass
 from ecc_px.models.forest import Forest
+from ecc_px.models.forest import warm_up as warm_up_votes
 from ecc_px.pipeline.predict import predict
 from ecc_px.volumes import Layout, create_volume
 from ecc_px.volumes.blocks import Shape, whole
@@ -25,6 +26,8 @@ EDGE = 24
 
 def warm_up() -> Iterator[str]:
     """Compile what is not in numba's cache on disk yet; yields the name of each stage before it begins."""
+    yield "votes"
+    warm_up_votes()
     with TemporaryDirectory(prefix="ecc-px-warmup-") as folder:
         yield from _compile_prediction(Path(folder))
         yield from _compile_cells(Path(folder))

@@ -12,6 +12,7 @@ from ecc_px.errors import InvalidSetting
 from ecc_px.features import FeatureSet
 from ecc_px.ilastik.editing import new_ilp
 from ecc_px.ilastik.forest_layout import store_factory
+from ecc_px.ilastik.labels import ERASER
 from ecc_px.ilastik.project import PIXEL_CLASSIFICATION, FeatureSelection
 from ecc_px.ilastik.selection import selection_of
 from ecc_px.ilastik.storing import store_classes, store_selection, store_text, store_texts
@@ -20,8 +21,8 @@ from ecc_px.labels import LabelClass
 ILASTIK_VERSION = "1.4.2"
 """Whose layout we write; ilastik 1.0 to 1.5 open it."""
 
-MOST_CLASSES = 255
-"""A label is a uint8, and 0 means that nobody said anything."""
+MOST_CLASSES = ERASER - 1
+"""A label is a uint8, and ilastik's eraser draws 100."""
 
 DEFAULT_TREES, DEFAULT_PARTS = 100, 8
 """With which ilastik would train, until somebody does it here."""
@@ -89,7 +90,7 @@ def check_classes(classes: Sequence[LabelClass]) -> None:
     if not classes:
         raise InvalidSetting("A project needs at least one class: name what is to be told apart.")
     if len(classes) > MOST_CLASSES:
-        raise InvalidSetting(f"{len(classes)} classes are too many: a project can have {MOST_CLASSES}.")
+        raise InvalidSetting(f"{len(classes)} classes are too many: ilastik can have {MOST_CLASSES}.")
     labels = [c.label for c in classes]
     if labels != list(range(1, len(classes) + 1)):
         raise InvalidSetting(f"The classes have the labels {labels}; a project needs 1, 2, 3, … in order.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Literal
@@ -12,6 +13,9 @@ from ecc_px.ilastik.hdf5 import Group
 from ecc_px.volumes.axistags import axes_from_axistags
 
 PathKind = Literal["relative", "absolute", "internal", "stack", "url", "none"]
+
+LOCAL_DATA = "/Input Data/local_data"
+"""Where images lie that were copied into the project."""
 
 _INNER_PATH = re.compile(r"(?P<file>.*?\.(?:h5|hdf5|ilp|n5|npz|zarr))(?P<inner>/.*)?", re.IGNORECASE)
 # One ":" or ";" between the files of a stack, but not the colon of a Windows drive.
@@ -76,20 +80,53 @@ def split_inner_path(path: str) -> tuple[str, str | None]:
     return (match["file"], match["inner"]) if match else (path, None)
 
 
+@dataclass(frozen=True)
+class LinkedFile:
+    """A file outside of the project that a lane uses, as raw data or as prediction mask.
+
+    `place` is the HDF5 path of the group that says so.
+    """
+
+    lane: str
+    place: str
+    path: str
+    path_kind: PathKind
+
+
 def read_lanes(root: Group) -> tuple[Lane, ...]:
     """All lanes in ilastik's order."""
+    return tuple(_read_lane(group, name, roles) for name, group, roles in _lane_groups(root))
+
+
+def read_linked_files(root: Group) -> tuple[LinkedFile, ...]:
+    """The files that the lanes use, whether or not they are there."""
+    files = []
+    for name, group, roles in _lane_groups(root):
+        for role in [group.group(role) for role in roles if role in group] or [group]:
+            path = role.text_or("filePath", "")
+            kind = _path_kind(role, path)
+            if kind in ("relative", "absolute"):
+                files.append(LinkedFile(name, role.place, path, kind))
+    return tuple(files)
+
+
+def _lane_groups(root: Group) -> Iterator[tuple[str, Group, tuple[str, ...]]]:
+    """Name, group, and names of the roles of each lane."""
     inputs = root.applet("Input Data")
     if inputs is None or "infos" not in inputs:
-        return ()
+        return
     roles = inputs.texts("Role Names") if "Role Names" in inputs else ()
     infos = inputs.group("infos")
-    return tuple(_read_lane(infos.group(name), name, roles) for name in infos.names())
+    for name in infos.names():
+        yield name, infos.group(name), roles
 
 
 def _read_lane(group: Group, name: str, roles: tuple[str, ...]) -> Lane:
     # Before there were roles, a lane's group held the fields of its raw data itself.
     raw = group.group(roles[0]) if roles and roles[0] in group else group
     path = raw.text_or("filePath", "") or raw.text_or("url", "")
+    if _path_kind(raw, path) == "internal":
+        path = raw.text_or("inner_path", "") or f"{LOCAL_DATA}/{raw.text_or('datasetId', '')}"
     axes = _read_axes(raw)
     shape = tuple(int(n) for n in raw.numbers("shape", kinds="iu").ravel()) if "shape" in raw else None
     if axes is not None and shape is not None and len(axes) != len(shape):

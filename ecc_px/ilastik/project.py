@@ -11,7 +11,7 @@ from typing import Any, get_args
 import numpy as np
 import numpy.typing as npt
 
-from ecc_px.errors import UnreadableProject, UnsupportedProject, UntrainedProject
+from ecc_px.errors import InvalidSetting, UnreadableProject, UnsupportedProject, UntrainedProject
 from ecc_px.ilastik.forests import read_forest
 from ecc_px.ilastik.hdf5 import Group, open_ilp
 from ecc_px.ilastik.lanes import Lane, read_lanes
@@ -121,6 +121,12 @@ class Project:
     feature_names: tuple[str, ...]
     lanes: tuple[Lane, ...]
     export: ExportSettings
+
+    def lane(self, index: int) -> Lane:
+        """One of the lanes, or `InvalidSetting` with how many there are."""
+        if not 0 <= index < len(self.lanes):
+            raise InvalidSetting(f"{self.path}: there is no lane {index}; it has {len(self.lanes)}, counted from 0.")
+        return self.lanes[index]
 
     def require_trained(self) -> Forest:
         """The forest, or `UntrainedProject` with what to do."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import h5py
@@ -30,6 +30,18 @@ def store_text(group: h5py.Group, name: str, text: str) -> None:
 def store_texts(group: h5py.Group, name: str, texts: Sequence[str]) -> h5py.Dataset:
     encoded = np.array([text.encode() for text in texts], dtype=object)
     return replace(group, name, encoded, dtype=_TEXTS)
+
+
+def numbered(names: Iterable[str], prefix: str) -> list[str]:
+    """Those of some names that are `prefix` and a number, by number: old ilastik writes labels0 … labels10."""
+    found = [name for name in names if name.startswith(prefix) and name[len(prefix) :].isdecimal()]
+    return sorted(found, key=lambda name: int(name[len(prefix) :]))
+
+
+def next_name(group: h5py.Group, prefix: str, digits: int = 4) -> str:
+    """The name that follows on the last of such names in a group."""
+    names = numbered(group, prefix)
+    return f"{prefix}{int(names[-1][len(prefix) :]) + 1 if names else 0:0{digits}d}"
 
 
 def store_selection(group: h5py.Group, selection: FeatureSelection) -> None:

@@ -51,13 +51,30 @@ def read_labels_of(
     return read_annotation(path, image, interpretation, progress=progress)
 
 
+def read_lanes_of(path: str | Path, interpretation: Interpretation | None = None) -> dict[str, Annotation]:
+    """The labels of every lane of an ilastik project, by ``NUMBER: NICKNAME``; a lane may have none."""
+    how = interpretation or Interpretation()
+    project = read_project(path)
+    found = {}
+    for number, lane in enumerate(project.lanes):
+        annotation = replace(read_labels(project, number), classes=project.classes)
+        if annotation.counts():
+            annotation = interpreted(annotation, how, _lane_text(project, number))
+        found[f"{number + 1}: {lane.nickname}"] = annotation
+    return found
+
+
+def _lane_text(project: Project, number: int) -> str:
+    return f"{project.path}, lane {number + 1} ({project.lanes[number].nickname})"
+
+
 def _from_project(project: Project, image: Volume | None, how: Interpretation, wanted: str | None) -> Annotation:
     if how.layer is not None or how.axes is not None:
         raise InvalidSetting(f"{project.path}: an ilastik project says itself what its axes are, and has no layers.")
     labelled = {number: read_labels(project, number) for number in range(len(project.lanes))}
     number = _lane_number(project, [n for n, drawn in labelled.items() if drawn.counts()], image, wanted)
     annotation = replace(labelled[number], classes=project.classes)
-    source = f"{project.path}, lane {number + 1} ({project.lanes[number].nickname})"
+    source = _lane_text(project, number)
     if image is not None:
         extent = (image.frames, *image.shape)
         if annotation.shape not in (None, extent):

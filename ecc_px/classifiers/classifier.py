@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ecc_px.classifiers import bundle
+from ecc_px.classifiers.registry import registered_path, sha256_of
 from ecc_px.errors import ClassifierMismatch, InvalidSetting
 from ecc_px.features import FeatureSet, Flavour
 from ecc_px.ilastik import Project, read_project
@@ -90,11 +91,13 @@ class Classifier:
 
 
 def load_classifier(path: str | Path, *, flavour: Flavour = "ilastik") -> Classifier:
-    """Load a trained classifier from an ilastik project (.ilp).
+    """Load a trained classifier.
 
     Parameters
     ----------
     path : path
+        An ilastik project (.ilp), a classifier of our own (.pxc), or the name of a saved one; a file wins over a
+        saved classifier of the same name.
     flavour : {"ilastik", "vigra"}
         "vigra" for projects trained before ilastik used fastfilters (about version 1.2), whose structure tensor
         was another; the file does not say. It matters only where structure tensor features are selected.
@@ -102,9 +105,18 @@ def load_classifier(path: str | Path, *, flavour: Flavour = "ilastik") -> Classi
     Raises
     ------
     UnreadableProject, UnsupportedProject, UntrainedProject
+    UnreadableClassifier
+        A damaged .pxc, or nothing has this name.
     """
-    project = read_project(path)
-    return _from_project(project, flavour)
+    path = registered_path(path)
+    if path.suffix == bundle.SUFFIX:
+        return _from_bundle(path)
+    return _from_project(read_project(path), flavour)
+
+
+def _from_bundle(path: Path) -> Classifier:
+    stored = bundle.read_bundle(path)
+    return Classifier(stored.features, stored.forest, stored.classes, path, sha256_of(path))
 
 
 def _from_project(project: Project, flavour: Flavour) -> Classifier:
@@ -114,12 +126,6 @@ def _from_project(project: Project, flavour: Flavour) -> Classifier:
         selection.feature_ids, selection.scales, selection.matrix, selection.compute_in_2d, flavour
     )
     return Classifier(features, forest, project.classes, project.path, sha256_of(project.path))
-
-
-def sha256_of(path: Path) -> str:
-    """Hash of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def class_channel(classes: tuple[LabelClass, ...], wanted: str | int) -> int:

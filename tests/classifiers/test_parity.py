@@ -40,14 +40,11 @@ def test_filters_are_those_of_fastfilters_and_of_vigra(path):
     assert found.eigenvalues <= 1e-3
 
 
-@pytest.mark.skipif(not (parity.GOLDEN / "ilastik").exists(), reason="../shared/golden is not there")
-def test_project_of_ilastik_12_agrees_with_its_own_export_in_vigras_flavour():
-    folder = parity.GOLDEN / "ilastik" / TINY_12
-    exported = parity.exported_by_ilastik(parity.Case(folder, "train", exported="historic_export_ilastik_1.2.0rc10.h5"))
-    vigra = parity.compare(parity.predict(parity.Case(folder, "train", flavour="vigra")), exported)
-    ilastik = parity.compare(parity.predict(parity.Case(folder, "train")), exported)
-    assert vigra.differing < 0.01 < 0.4 < ilastik.differing
-    assert vigra.other_class <= 1e-4
+@pytest.mark.parametrize("case", parity.historic_cases(), ids=lambda case: case.flavour)
+def test_project_of_ilastik_12_agrees_with_its_own_export_in_vigras_flavour(case):
+    found = parity.compare(parity.predict(case), parity.exported_by_ilastik(case))
+    assert (found.differing < 0.01) == (case.flavour == "vigra")
+    assert (found.other_class <= 1e-4) == (case.flavour == "vigra")
 
 
 @pytest.mark.parametrize("case", CASES[::2], ids=lambda case: case.folder.name)

@@ -184,16 +184,25 @@ def compare_features(
     )
 
 
+def historic_cases(golden: Path = GOLDEN) -> list[Case]:
+    """A project of ilastik 1.2 and what ilastik 1.2 itself exported then, in both flavours."""
+    folder = golden / "ilastik" / "d_mitocheck_v120rc10"
+    exported = "historic_export_ilastik_1.2.0rc10.h5"
+    flavours: tuple[Flavour, ...] = ("vigra", "ilastik")
+    return [Case(folder, "train", flavour, exported=exported) for flavour in flavours if folder.exists()]
+
+
 def main() -> None:
     golden = Path(sys.argv[1]) if len(sys.argv) > 1 else GOLDEN
-    print("| case | voxels | differ by > 1e-6 | largest difference | other class |")
-    print("|---|---:|---:|---:|---:|")
-    for case in cases(golden):
-        found = compare(predict(case), exported_by_ilastik(case))
-        print(
-            f"| {case.name} | {found.voxels:,} | {found.differing:.1e} | {found.largest:.3f} | "
-            f"{found.other_class:.1e} |"
-        )
+    for title, chosen in (("case", cases(golden)), ("1.2's own export", historic_cases(golden))):
+        print(f"\n| {title} | flavour | voxels | differ by > 1e-6 | largest difference | other class |")
+        print("|---|---|---:|---:|---:|---:|")
+        for case in chosen:
+            found = compare(predict(case), exported_by_ilastik(case))
+            print(
+                f"| {case.name} | {case.flavour} | {found.voxels:,} | {found.differing:.1e} | {found.largest:.3f} | "
+                f"{found.other_class:.1e} |"
+            )
     print("\n| features of | columns | linear filters, of max input | eigenvalues, of max eigenvalue | equal bits |")
     print("|---|---:|---:|---:|---:|")
     for path in feature_files(golden):

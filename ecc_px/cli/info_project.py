@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ecc_px.errors import UnreadableProject, UntrainedProject
-from ecc_px.ilastik import FeatureSelection, Lane, Project, read_labels, read_project
+from ecc_px.ilastik import FeatureSelection, Lane, Project, read_labels, read_project, read_training, training_state
 from ecc_px.models.forest import Forest
 
 
@@ -56,6 +56,11 @@ def notes_on(project: Project) -> list[str]:
             for label in project.classes
             if label.label not in known
         ]
+    trained = read_training(project)
+    if trained is not None:
+        changed = [part for part in trained.state.differences(training_state(project)) if part != "images"]
+        if changed:
+            notes.append(f"Trained before the last change of its {' and '.join(changed)}: run `ecc-px train` again.")
     for lane in project.lanes:
         if _whereabouts(lane, project.path) == "missing":
             notes.append(f"Raw data of {lane.name} not found: not needed for prediction.")

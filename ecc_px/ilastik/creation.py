@@ -17,6 +17,7 @@ from ecc_px.ilastik.project import PIXEL_CLASSIFICATION, FeatureSelection
 from ecc_px.ilastik.selection import selection_of
 from ecc_px.ilastik.storing import store_classes, store_selection, store_text, store_texts
 from ecc_px.labels import LabelClass
+from ecc_px.labels.classes import name_key
 
 ILASTIK_VERSION = "1.4.2"
 """Whose layout we write; ilastik 1.0 to 1.5 open it."""
@@ -94,9 +95,9 @@ def check_classes(classes: Sequence[LabelClass]) -> None:
     labels = [c.label for c in classes]
     if labels != list(range(1, len(classes) + 1)):
         raise InvalidSetting(f"The classes have the labels {labels}; a project needs 1, 2, 3, … in order.")
-    names = [c.name for c in classes]
-    for name in names:
-        if not name.strip() or "\0" in name:
-            raise InvalidSetting(f"{name!r} is no name for a class: use letters that a person can read.")
-        if names.count(name) > 1:
-            raise InvalidSetting(f"There are two classes named {name!r}: give each a name of its own.")
+    keys = [name_key(c.name) for c in classes]
+    for key, c in zip(keys, classes, strict=True):
+        if not key or "\0" in key:
+            raise InvalidSetting(f"{c.name!r} is no name for a class: use letters that a person can read.")
+        if keys.count(key) > 1:
+            raise InvalidSetting(f"There are two classes named {c.name!r}: give each a name of its own.")

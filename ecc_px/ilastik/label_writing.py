@@ -54,13 +54,12 @@ def check_labels(annotation: Annotation, project: Project, extent: Extent | None
         )
     if extent is None:
         return
-    reach = tuple(np.max([block.stop for block in annotation.blocks], axis=0)) if annotation.blocks else extent
-    if annotation.shape not in (None, extent) or any(stop > n for stop, n in zip(reach, extent, strict=True)):
-        drawn_on = annotation.shape or f"at least {tuple(int(n) for n in reach)}"
+    if annotation.shape not in (None, extent):
         raise GridMismatch(
-            f"The labels were drawn on an image of {drawn_on} (t, z, y, x), but this one has {extent}: "
+            f"The labels were drawn on an image of {annotation.shape} (t, z, y, x), but this one has {extent}: "
             "pass the image that they were drawn on."
         )
+    annotation.check_within(extent)
 
 
 def label_axes(axes: str, extent: Extent | None) -> str:

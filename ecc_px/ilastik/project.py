@@ -123,10 +123,21 @@ class Project:
     export: ExportSettings
 
     def lane(self, index: int) -> Lane:
-        """One of the lanes, or `InvalidSetting` with how many there are."""
+        """One of the lanes by its index, or `InvalidSetting`."""
         if not 0 <= index < len(self.lanes):
-            raise InvalidSetting(f"{self.path}: there is no lane {index}; it has {len(self.lanes)}, counted from 0.")
+            raise self._no_lane(str(index + 1))
         return self.lanes[index]
+
+    def lane_index(self, wanted: str) -> int:
+        """Index of the lane that a person means: by its number, from 1, its name or nickname."""
+        for index, lane in enumerate(self.lanes):
+            if wanted in (str(index + 1), lane.name, lane.nickname):
+                return index
+        raise self._no_lane(wanted)
+
+    def _no_lane(self, wanted: str) -> InvalidSetting:
+        known = ", ".join(f"{number}: {lane.nickname}" for number, lane in enumerate(self.lanes, start=1))
+        return InvalidSetting(f"{self.path}: there is no lane {wanted!r}, only {known or 'none'}.")
 
     def require_trained(self) -> Forest:
         """The forest, or `UntrainedProject` with what to do."""

@@ -42,7 +42,7 @@ def run(
     class_: ObjectClass = None,
     dtype: Annotated[
         predict_command.Dtype, typer.Option(help="Type of the probability image.")
-    ] = predict_command.Dtype.uint8,
+    ] = predict_command.Dtype.float32,
     mask: Mask = None,
     flavour: Flavour = FlavourName.ilastik,
     jobs: Jobs = None,

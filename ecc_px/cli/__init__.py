@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from ecc_px.cli import cells, convert, info, predict, run, warmup
+from ecc_px.cli import cells, convert, info, labels, predict, project, run, warmup
 from ecc_px.errors import EccPxError
 
 app = typer.Typer(
@@ -24,6 +24,8 @@ app.command("convert")(convert.convert)
 app.command("predict")(predict.predict)
 app.add_typer(cells.app, name="cells")
 app.command("run")(run.run)
+app.add_typer(labels.app, name="labels")
+app.add_typer(project.app, name="project")
 app.command("warmup")(warmup.warmup)
 
 

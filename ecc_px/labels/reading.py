@@ -17,7 +17,7 @@ from ecc_px.labels.annotation import Annotation, LabelBlock
 from ecc_px.labels.classes import LabelClass, classes_in_attributes
 from ecc_px.labels.descriptions import read_descriptions
 from ecc_px.labels.grids import Placement, place
-from ecc_px.labels.template import refuse_other_image
+from ecc_px.labels.record import read_record
 from ecc_px.labels.values import MAX_VALUE, Translation, described, explicit, identity, whole_numbers
 from ecc_px.labels.workspace import WORKSPACE_SUFFIX, read_workspace
 from ecc_px.volumes import Volume, open_volume
@@ -103,10 +103,12 @@ def read_annotation(
     """
     how = interpretation or Interpretation()
     path, how = _label_image(Path(path), how)
-    refuse_other_image(path, image)
+    record = read_record(path.parent)
+    if record is not None:
+        record.refuse_other(path, image)
     with open_volume(path, axes=how.axes, dtypes=LABEL_DTYPES) as labels:
         placement = place(labels, image, assume_same_grid=how.assume_same_grid)
-        own = classes_in_attributes(labels.attributes)
+        own = classes_in_attributes(labels.attributes) or (record.classes if record is not None else ())
         translation = _translation(own, how)
         blocks, counts = _scan(labels, placement, translation, progress)
     notes = placement.notes + _refuse_or_note(str(path), translation, counts, how)

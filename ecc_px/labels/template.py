@@ -6,19 +6,18 @@ where it lies in micrometres, and the folder's record which image it was cut fro
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from ecc_px.errors import GridMismatch, InvalidLabels, InvalidSetting, OutputExists
+from ecc_px.errors import InvalidSetting, OutputExists
 from ecc_px.labels.classes import LabelClass
 from ecc_px.labels.descriptions import descriptions_text
 from ecc_px.labels.grids import image_affine_um
+from ecc_px.labels.record import RECORD, Record, record_text
 from ecc_px.labels.workspace import workspace_text
 from ecc_px.volumes import Layout, Volume, VoxelUm, resolve_voxel_size
 from ecc_px.volumes.blocks import Region, Shape, blocks_of, shape_of, whole
@@ -26,9 +25,6 @@ from ecc_px.volumes.conversion import PIECE_BYTES, piece_shape
 from ecc_px.volumes.nifti_writer import NiftiGzWriter, NiftiWriter
 from ecc_px.volumes.partial import PartialOutput, write_errors_named
 from ecc_px.volumes.streaming import Progress
-
-RECORD = "template.json"
-"""The folder's file that says which image it was cut from."""
 
 MAX_GB = 2.0
 """Above this, ITK-SNAP is no pleasure, unless the machine is large."""
@@ -150,29 +146,6 @@ def crop_text(region: Region) -> str:
     return ",".join(f"{along.start}:{along.stop}" for along in region)
 
 
-def refuse_other_image(labels: Path, image: Volume) -> None:
-    """Refuse labels in a template's folder that was cut from an image of another shape.
-
-    The header of a crop fits into many brains; the folder's record knows its own.
-    """
-    record = labels.parent / RECORD
-    if not record.is_file():
-        return
-    try:
-        written = json.loads(record.read_text("utf-8"))
-        shape, source = tuple(written["image_shape_zyx"]), written["image"]
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise InvalidLabels(
-            f"{record}: it should say which image the folder was cut from, but is damaged ({error!r}). "
-            "Restore it, or delete it if you are sure of the image."
-        ) from error
-    if shape != image.shape:
-        raise GridMismatch(
-            f"{labels}: it lies in a folder for the annotation of {source} with the shape (z, y, x) {shape}; "
-            f"the image {image.path} has {image.shape}. Pass the image that it was cut from."
-        )
-
-
 def _channel_of(image: Volume, channel: int | None) -> int:
     if image.frames > 1:
         raise InvalidSetting(
@@ -243,20 +216,11 @@ def _write_images(
 def _write_texts(
     image: Volume, template: Template, folder: Path, classes: Sequence[LabelClass], voxel_um: VoxelUm
 ) -> None:
-    record: dict[str, Any] = {
-        "image": str(image.path.resolve()),
-        "image_shape_zyx": list(image.shape),
-        "crop_zyx": crop_text(template.region),
-        "voxel_um_zyx": list(voxel_um),
-        "voxel_um_from": image.layout.origins.get("voxel size", "the command line")
-        if not template.notes
-        else "unknown",
-        "classes": [{"label": c.label, "name": c.name, "role": c.role} for c in classes],
-    }
+    record = Record(str(image.path.resolve()), image.shape, voxel_um, crop_text(template.region), tuple(classes))
     texts = {
         template.descriptions.name: descriptions_text(classes),
         template.workspace.name: workspace_text(template.folder, template.image.name, template.labels.name, classes),
-        RECORD: json.dumps(record, indent=2, ensure_ascii=False) + "\n",
+        RECORD: record_text(record),
     }
     for name, text in texts.items():
         (folder / name).write_text(text, "utf-8")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ from ecc_px.models.forest import Forest
 from ecc_px.models.training import TrainedForest
 
 FOLDS = 10
-"""Forests that are trained at most to test lanes; with more lanes, several are left out together."""
+"""Forests that are trained at most to test lanes."""
 
 
 @dataclass(frozen=True)
@@ -90,10 +90,10 @@ def report_on(
     samples: Samples,
     trained: TrainedForest,
     classes: Sequence[LabelClass],
-    lanes_left_out: Sequence[LaneLeftOut],
+    left_out: npt.NDArray[np.int32] | None,
     settings: Mapping[str, str | int | float | bool | None],
 ) -> TrainingReport:
-    """Put together what is known of a training."""
+    """Put together what is known of a training; `left_out` is what `labels_left_out` gave."""
     judged = ~np.isnan(trained.out_of_bag[:, 0])
     given = trained.forest.labels[trained.out_of_bag[judged].argmax(axis=1)]
     confusion = np.zeros((len(classes), len(classes)), np.int64)
@@ -107,37 +107,49 @@ def report_on(
         importance=tuple(trained.importance.tolist()),
         out_of_bag_error=float((given != samples.labels[judged]).mean()) if judged.any() else None,
         confusion=tuple(tuple(row) for row in confusion.tolist()),
-        lanes_left_out=tuple(lanes_left_out),
+        lanes_left_out=() if left_out is None else tuple(_of_lanes(samples, left_out)),
         trees=trained.forest.n_trees,
         nodes=len(trained.forest.feature),
         settings=dict(settings),
     )
 
 
-def leave_lanes_out(samples: Samples, train: Callable[[Samples], Forest]) -> list[LaneLeftOut]:
-    """Train without each lane in turn and test on it; nothing for a single lane.
+def labels_left_out(
+    samples: Samples, train: Callable[[Samples], Forest], *, folds: int = FOLDS
+) -> npt.NDArray[np.int32] | None:
+    """The label that each voxel gets from a forest that never saw its lane; None for a single lane.
 
     Parameters
     ----------
     samples : Samples
     train : function of Samples → Forest
+    folds : int
+        Forests at most; with more lanes, several are left out together.
+
+    Returns
+    -------
+    (N,) int32
+        0 where no forest could be trained: without the lane there are no two classes left to learn.
     """
     count = len(samples.lane_names)
     if count < 2:
-        return []
-    results: dict[int, LaneLeftOut] = {}
-    for lanes in np.array_split(np.arange(count), min(count, FOLDS)):
+        return None
+    given = np.zeros(len(samples), np.int32)
+    for lanes in np.array_split(np.arange(count), min(count, folds)):
         left_out = np.isin(samples.lanes, lanes)
         others = samples.subset(~left_out)
         learnable = len(np.unique(others.labels)) > 1 and (others.features != others.features[0]).any()
-        forest = train(others) if learnable and left_out.any() else None
-        for lane in lanes.tolist():
-            of_lane = samples.subset(samples.lanes == lane)
-            accuracy = None
-            if forest is not None and len(of_lane):
-                accuracy = float((predicted_labels(forest, of_lane.features) == of_lane.labels).mean())
-            results[lane] = LaneLeftOut(samples.lane_names[lane], len(of_lane), accuracy)
-    return [results[lane] for lane in range(count)]
+        if learnable and left_out.any():
+            given[left_out] = predicted_labels(train(others), samples.features[left_out])
+    return given
+
+
+def _of_lanes(samples: Samples, given: npt.NDArray[np.int32]) -> Iterator[LaneLeftOut]:
+    for lane, name in enumerate(samples.lane_names):
+        own = samples.lanes == lane
+        known = own.any() and (given[own] > 0).all()
+        right = float((given[own] == samples.labels[own]).mean()) if known else None
+        yield LaneLeftOut(name, int(own.sum()), right)
 
 
 def predicted_labels(forest: Forest, rows: npt.NDArray[np.float32]) -> npt.NDArray[np.int32]:

@@ -21,6 +21,8 @@ from ecc_px.ilastik import (
     read_labels,
     read_project,
     read_training,
+    selection_of,
+    set_features,
     store_forest,
     training_state,
 )
@@ -56,11 +58,12 @@ def labelled_lanes(project: Project) -> Iterator[list[LabelledImage]]:
 
 
 def changed_since_training(project: Project, settings: TrainingSettings) -> tuple[str, ...]:
-    """What of a project is not as it was when its forest was trained; empty where nothing is."""
+    """What is not as it was when the project's forest was trained; all of it where nobody knows."""
+    now = training_state(project)
     trained = read_training(project)
     if trained is None:
-        return ("forest",)
-    changed = trained.state.differences(training_state(project))
+        return (*asdict(now), "settings")
+    changed = trained.state.differences(now)
     return changed if dict(trained.settings) == settings.as_record() else (*changed, "settings")
 
 
@@ -68,6 +71,7 @@ def train_project(
     path: str | Path,
     settings: TrainingSettings,
     *,
+    features: FeatureSet | None = None,
     force: bool = False,
     leave_out: bool = True,
     jobs: int | None = None,
@@ -78,8 +82,10 @@ def train_project(
     Parameters
     ----------
     path : path
-        The .ilp; it changes as a whole or not at all.
+        The .ilp; nothing in it changes before the forest is there.
     settings : TrainingSettings
+    features : FeatureSet, optional
+        Select these in the project; default: those that are.
     force : bool
         Train even where nothing changed.
     leave_out, jobs, progress
@@ -91,11 +97,15 @@ def train_project(
         See `labelled_lanes`, `train` and `store_forest`; the project is then as it was.
     """
     project = read_project(path)
-    if not force and not changed_since_training(project, settings):
+    selection = project.features if features is None else selection_of(features)
+    features = feature_set_of(selection)
+    as_selected = features.names() == feature_set_of(project.features).names()
+    if as_selected and not force and not changed_since_training(project, settings):
         return None
-    features = feature_set_of(project.features)
     with labelled_lanes(project) as lanes:
         training = train(lanes, features, project.classes, settings, leave_out=leave_out, jobs=jobs, progress=progress)
+    if not as_selected:
+        set_features(path, selection)
     store_forest(path, training.forest, training.feature_names, settings=settings.as_record())
     return training
 

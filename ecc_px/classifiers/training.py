@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ecc_px.classifiers.evaluation import TrainingReport, leave_lanes_out, report_on
+from ecc_px.classifiers.classifier import class_channel
+from ecc_px.classifiers.evaluation import TrainingReport, labels_left_out, report_on
 from ecc_px.classifiers.sampling import LabelledImage, Samples, gather_samples
 from ecc_px.errors import InvalidSetting
 from ecc_px.features import FeatureSet, features_text
@@ -114,7 +116,7 @@ def train_on(
     started = time.perf_counter()
     trained = _grow(samples, settings, jobs)
     grown = time.perf_counter()
-    left_out = leave_lanes_out(samples, lambda part: _grow(part, settings, jobs).forest) if leave_out else []
+    left_out = labels_left_out(samples, lambda part: _grow(part, settings, jobs).forest) if leave_out else None
     record = {"features": features_text(features), **settings.as_record()}
     report = report_on(samples, trained, classes, left_out, record)
     seconds = {"forest": grown - started, "lanes left out": time.perf_counter() - grown}
@@ -169,6 +171,29 @@ def _grow(samples: Samples, settings: TrainingSettings, jobs: int | None) -> Tra
     return train_forest(
         samples.features, samples.labels, trees=settings.trees, seed=settings.seed, jobs=jobs, class_weight=weight
     )
+
+
+def parse_class_weights(text: str, classes: Sequence[LabelClass]) -> dict[int, float]:
+    """``"cell=3,2=0.5"`` → ``{1: 3.0, 2: 0.5}``: classes by name or label.
+
+    Raises
+    ------
+    InvalidSetting
+    """
+    weights: dict[int, float] = {}
+    for entry in text.split(","):
+        name, _, number = (part.strip() for part in entry.rpartition("="))
+        try:
+            weight = float(number)
+        except ValueError:
+            weight = math.nan
+        if not name or not 0 < weight < math.inf:
+            raise InvalidSetting(f"--class-weight {text!r}: {entry.strip()!r} is no CLASS=WEIGHT, such as cell=3.")
+        label = classes[class_channel(tuple(classes), name)].label
+        if label in weights:
+            raise InvalidSetting(f"--class-weight {text!r}: {name} is there twice; name it once.")
+        weights[label] = weight
+    return weights
 
 
 def _check_weights(weight: ClassWeight, classes: Sequence[LabelClass]) -> None:

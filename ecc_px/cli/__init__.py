@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from ecc_px.cli import cells, convert, info, labels, predict, project, run, warmup
+from ecc_px.cli import cells, classifiers, convert, info, labels, predict, project, run, train, warmup
 from ecc_px.errors import EccPxError
 
 app = typer.Typer(
@@ -26,6 +26,8 @@ app.add_typer(cells.app, name="cells")
 app.command("run")(run.run)
 app.add_typer(labels.app, name="labels")
 app.add_typer(project.app, name="project")
+app.command("train")(train.train)
+app.add_typer(classifiers.app, name="classifiers")
 app.command("warmup")(warmup.warmup)
 
 

@@ -1,4 +1,4 @@
-"""`ecc-px info`: what a project or an image is, and where each fact came from."""
+"""`ecc-px info`: what a project, a classifier file or an image is, and where each fact came from."""
 
 from __future__ import annotations
 
@@ -10,14 +10,20 @@ from rich.console import Console
 
 
 def info(
-    path: Annotated[Path, typer.Argument(help="An ilastik project (.ilp) or an image.", show_default=False)],
+    path: Annotated[
+        Path, typer.Argument(help="An ilastik project (.ilp), a classifier (.pxc) or an image.", show_default=False)
+    ],
 ) -> None:
-    """Show what an ilastik project or an image is."""
+    """Show what an ilastik project, a classifier file or an image is."""
     console = Console()
     if path.suffix == ".ilp":
         from ecc_px.cli.info_project import describe_project
 
         describe_project(path, console)
+    elif path.suffix == ".pxc":
+        from ecc_px.cli.info_classifier import describe_classifier
+
+        describe_classifier(path, console)
     else:
         from ecc_px.cli.info_volume import describe_volume
 

@@ -18,7 +18,14 @@ Jobs = Annotated[
     typer.Option("--jobs", "-j", min=1, help="Threads. Default: one for each processor.", show_default=False),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing results.")]
-Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A trained ilastik project (.ilp).", show_default=False)]
+Model = Annotated[
+    Path,
+    typer.Argument(
+        metavar="MODEL",
+        help="A trained ilastik project (.ilp), a classifier file (.pxc), or the name of a saved classifier.",
+        show_default=False,
+    ),
+]
 Inputs = Annotated[
     list[Path],
     typer.Argument(

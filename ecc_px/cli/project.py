@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -127,7 +128,8 @@ def labels(project: ProjectPath, output: OutputFolder, overwrite: Overwrite = Fa
             continue
         nickname = found.lanes[index].nickname.replace("/", "-")
         name = nickname if names.count(nickname) == 1 else f"{nickname}_{found.lanes[index].name}"
-        with open_lane(found, index) as image:
+        # A project mostly says how large its images are, so that they may be gone.
+        with nullcontext() if annotation.shape else open_lane(found, index) as image:
             path = write_annotation(output / f"{name}_labels.h5", annotation, image, overwrite=overwrite)
         typer.echo(f"{path}: {_count_labels(found, annotation)}")
 
@@ -141,7 +143,7 @@ def remove_lane(project: ProjectPath, lane: LaneName) -> None:
     found = read_project(project)
     index = found.lane_index(lane)
     remove_lane_of(project, index)
-    typer.echo(f"{project}: {found.lanes[index].nickname} removed, {len(found.lanes) - 1} images left")
+    typer.echo(f"{project}: {found.lanes[index].nickname} removed, images left: {len(found.lanes) - 1}")
 
 
 @app.command("relink")

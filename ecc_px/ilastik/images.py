@@ -37,7 +37,8 @@ def open_lane(project: Project, lane: int) -> Volume:
             file = found.files(project.path)[0]
             if not file.exists():
                 raise UnreadableVolume(
-                    f"{what} is not at {file}: say where it is with `ecc-px project relink {project.path}`."
+                    f"{what} is not at {file}: run `ecc-px project relink {project.path} --folder FOLDER` with the "
+                    "folder that it is in now."
                 )
             return open_fitting(found, file, split_inner_path(found.path)[1], what)
 

@@ -77,7 +77,7 @@ def store_labels(training: h5py.Group, lane: int, annotation: Annotation, axes: 
         extent = dict(zip("tzyx", block.labels.shape, strict=True)) | {"c": 1}
         dataset = group.create_dataset(f"block{number:04d}", data=block.labels.reshape([extent[a] for a in axes]))
         bounds = ",".join(f"{start[a]}:{start[a] + extent[a]}" for a in axes)
-        dataset.attrs["blockSlice"] = np.bytes_(f"[{bounds}]")
+        dataset.attrs["blockSlice"] = f"[{bounds}]".encode()
         dataset.attrs["axistags"] = axistags_json(axes)
 
 

@@ -143,8 +143,8 @@ class Project:
         """The forest, or `UntrainedProject` with what to do."""
         if self.forest is None:
             raise UntrainedProject(
-                f"{self.path}: {self.untrained}; open it in ilastik, press Live Update in the Training step, "
-                "and save the project."
+                f"{self.path}: {self.untrained}; run `ecc-px train {self.path}`, or open it in ilastik, press Live "
+                "Update in the Training step, and save the project."
             )
         return self.forest
 

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
+import numpy.typing as npt
 
 from ecc_px.classifiers import Classifier, load_classifier
 from ecc_px.errors import GridMismatch, InvalidSetting
 from ecc_px.pipeline.exports import ROUNDING, Export, ExportPlan, ProbabilityDtype, plan_exports
 from ecc_px.pipeline.receipt import describe_classifier, describe_volume, now, write_receipt
 from ecc_px.volumes import Layout, Volume, VolumeWriter, VoxelUm, create_volume, open_volume
-from ecc_px.volumes.blocks import Block, Shape, blocks_of, shape_of
+from ecc_px.volumes.blocks import Block, Run, Shape, runs_of, shape_of
 from ecc_px.volumes.partial import write_errors_named
 from ecc_px.volumes.streaming import Progress, in_order
 from ecc_px.volumes.voxel_size import resolve_voxel_size
@@ -30,6 +31,8 @@ EXTENSIONS: dict[FileFormat, str] = {"hdf5": ".h5", "ome-zarr": ".ome.zarr", "ti
 BLOCK: Shape = (64, 64, 256)
 """Voxels of a block: long rows for the filters' vector loops, a halo that costs little, whole 64³ chunks."""
 FLAT_BLOCK: Shape = (1, 512, 512)
+RUN_LENGTH = 2048
+"""Voxels along x that are read at once: a run's region is tens of MB."""
 FEATURE_BYTES = 96 * 2**20
 """Most memory for one block's features; with more features than fit, blocks are smaller."""
 CHUNK_EDGE = 64
@@ -196,10 +199,10 @@ def _predict(
             stack.enter_context(_writer(plan, outputs[plan.kind], volume, voxel_um, classifier, block_shape, settings))
             for plan in plans
         ]
-        work = _BlockWork(classifier, volume, mask, tuple(zip(plans, writers, strict=True)))
-        blocks = blocks_of(volume.shape, block_shape, classifier.features.halo(flat=flat))
+        work = _RunWork(classifier, volume, mask, tuple(zip(plans, writers, strict=True)))
+        runs = runs_of(volume.shape, block_shape, classifier.features.halo(flat=flat), RUN_LENGTH)
         done = 0
-        tasks = product(range(volume.frames), blocks)
+        tasks = product(range(volume.frames), runs)
         for _, voxels in in_order(work, tasks, settings.jobs or os.cpu_count() or 1):
             done += voxels
             if progress is not None:
@@ -220,30 +223,47 @@ def block_shape_for(shape: Shape, features: int) -> Shape:
 
 
 @dataclass(frozen=True)
-class _BlockWork:
-    """One block, all the way: read, features, votes, every export written. Called from many threads at once."""
+class _RunWork:
+    """A run of blocks, all the way: read, features, votes, every export written. Called from many threads at once."""
 
     classifier: Classifier
     volume: Volume
     mask: Volume | None
     exports: tuple[tuple[ExportPlan, VolumeWriter], ...]
 
-    def __call__(self, task: tuple[int, Block]) -> int:
-        """Process one block of one frame; returns the number of its voxels."""
-        frame, block = task
-        inside = None if self.mask is None else np.any(self.mask.read(block.core, frame=frame) > 0, axis=0)
-        core = shape_of(block.core)
-        if inside is not None and not inside.any():
-            for plan, writer in self.exports:
-                writer.write(block.core, np.zeros((len(plan.channel_names), *core), plan.dtype), frame=frame)
-            return prod(core)
-        image = self.volume.read(block.outer, frame=frame)
+    def __call__(self, task: tuple[int, Run]) -> int:
+        """Process the blocks of one frame's run; returns the number of their voxels."""
+        frame, run = task
+        masks = [self._inside(block, frame) for block in run.blocks]
+        image = None
+        if any(inside is None or inside.any() for inside in masks):
+            image = self.volume.read(run.outer, frame=frame)
+        for block, inside in zip(run.blocks, masks, strict=True):
+            if image is None or (inside is not None and not inside.any()):
+                self._write_nothing(block, frame)
+            else:
+                begin = block.outer[2].start - run.outer[2].start
+                width = block.outer[2].stop - block.outer[2].start
+                self._write_block(block, image[..., begin : begin + width], inside, frame)
+        return sum(prod(shape_of(block.core)) for block in run.blocks)
+
+    def _inside(self, block: Block, frame: int) -> npt.NDArray[np.bool_] | None:
+        """Which voxels of a block the mask keeps; None without a mask."""
+        return None if self.mask is None else np.any(self.mask.read(block.core, frame=frame) > 0, axis=0)
+
+    def _write_block(
+        self, block: Block, image: npt.NDArray[Any], inside: npt.NDArray[np.bool_] | None, frame: int
+    ) -> None:
         features = self.classifier.features.compute(image, block, self.volume.shape)
         only_features = all(plan.kind == "features" for plan, _ in self.exports)
         probabilities = None if only_features else self.classifier.probabilities(features)
         for plan, writer in self.exports:
             writer.write(block.core, plan.image(features, probabilities, inside), frame=frame)
-        return prod(core)
+
+    def _write_nothing(self, block: Block, frame: int) -> None:
+        for plan, writer in self.exports:
+            nothing = np.zeros((len(plan.channel_names), *shape_of(block.core)), plan.dtype)
+            writer.write(block.core, nothing, frame=frame)
 
 
 def _writer(

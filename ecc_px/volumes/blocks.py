@@ -34,6 +34,28 @@ def blocks_of(shape: Shape, core: Shape, halo: Shape = (0, 0, 0)) -> Iterator[Bl
         yield block_at(corner, shape, core, halo)
 
 
+@dataclass(frozen=True)
+class Run:
+    """Blocks that follow each other along x, and the region that is read for all of them at once."""
+
+    blocks: tuple[Block, ...]
+    outer: Region
+
+
+def runs_of(shape: Shape, core: Shape, halo: Shape, longest: int) -> Iterator[Run]:
+    """Cut a volume into the blocks of `blocks_of`, in runs of at most `longest` voxels along x (at least one block).
+
+    Runs follow each other along z first: most of what a run reads, the one before it has read, too, and a reader's
+    cache may still hold it. Along x, nothing is read twice within a run.
+    """
+    length = max(1, longest // core[2]) * core[2]
+    for y, x, z in product(range(0, shape[1], core[1]), range(0, shape[2], length), range(0, shape[0], core[0])):
+        corners = [(z, y, begin) for begin in range(x, min(x + length, shape[2]), core[2])]
+        blocks = tuple(block_at(corner, shape, core, halo) for corner in corners)
+        outer_z, outer_y, first = blocks[0].outer
+        yield Run(blocks, (outer_z, outer_y, slice(first.start, blocks[-1].outer[2].stop)))
+
+
 def block_at(corner: tuple[int, ...], shape: Shape, core: Shape, halo: Shape) -> Block:
     """The block whose core begins at `corner`."""
     inner = tuple(slice(a, min(a + c, n)) for a, c, n in zip(corner, core, shape, strict=True))

@@ -1,5 +1,6 @@
 """What the README shows works when it is typed."""
 
+import os
 import re
 import shlex
 import shutil
@@ -49,3 +50,12 @@ def test_python_example_runs(desk):
     (example,) = code_blocks("python")
     run("-c", example, cwd=desk)
     assert (desk / "out/brain_cells.csv").read_text().startswith("X,Y,Z,deltaI,BG,vol,deltaI_total\n")
+
+
+def test_scripts_and_pages_that_it_names_exist():
+    scripts = re.findall(r"bash (scripts/\S+)", README)
+    assert {"scripts/demo.sh", "scripts/test.sh"} <= set(scripts)
+    for script in scripts:
+        assert os.access(ROOT / script, os.X_OK)
+    for page in re.findall(r"\]\(([^):]+)\)", README):
+        assert (ROOT / page).exists(), page

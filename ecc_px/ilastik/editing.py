@@ -6,8 +6,10 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import h5py
+import numpy as np
 
 from ecc_px.errors import InvalidSetting, OutputFailed
 from ecc_px.ilastik.hdf5 import open_ilp
@@ -129,11 +131,17 @@ def _can_be_repacked(file: h5py.File) -> bool:
         nonlocal is_plain
         attributes = [item.attrs.get_id(key).dtype for key in item.attrs]
         types = [*attributes, item.dtype] if isinstance(item, h5py.Dataset) else attributes
-        refers = any(h5py.check_ref_dtype(dtype) or dtype.names for dtype in types)
-        is_plain = is_plain and not refers and h5py.h5o.get_info(item.id).rc == 1
+        is_plain = is_plain and not any(map(_refers, types)) and h5py.h5o.get_info(item.id).rc == 1
 
     file.visititems(visit)
     return is_plain
+
+
+def _refers(dtype: np.dtype[Any]) -> bool:
+    """Whether values of a type, or parts of them, point to something else in the file."""
+    parts = [dtype[name] for name in dtype.names or ()]
+    parts += [part for part in (h5py.check_vlen_dtype(dtype), dtype.base) if isinstance(part, np.dtype)]
+    return bool(h5py.check_ref_dtype(dtype)) or any(_refers(part) for part in parts if part is not dtype)
 
 
 def _copy_members(source: h5py.File, target: h5py.File) -> None:

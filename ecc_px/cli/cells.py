@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ecc_px.cli.batch import warn
-from ecc_px.cli.options import Jobs, MaxVolume, MinVolume, ObjectClass, OutputFolder, Overwrite, Threshold, VoxelUm
+from ecc_px.cli.options import (
+    Axes,
+    Jobs,
+    Level,
+    MaxVolume,
+    MinVolume,
+    ObjectClass,
+    OutputFolder,
+    Overwrite,
+    Threshold,
+    VoxelUm,
+)
 from ecc_px.cli.progress import voxel_progress
 
 if TYPE_CHECKING:
@@ -37,7 +48,14 @@ def find(
             metavar="PROB", help="Probability image: uint8, uint16 or float32, ilastik's or ours.", show_default=False
         ),
     ],
-    raw: Annotated[Path, typer.Option("--raw", help="The raw volume, on the same grid.", show_default=False)],
+    raw: Annotated[
+        Path,
+        typer.Option(
+            "--raw",
+            help="The raw volume, on the same grid (--axes and --level say how to read it).",
+            show_default=False,
+        ),
+    ],
     output: OutputFolder,
     voxel_um: VoxelUm = None,
     threshold: Threshold = 0.7,
@@ -61,16 +79,19 @@ def find(
         Path | None,
         typer.Option(help="Volume on the same grid whose voxels above 0 are LEFT OUT, as in ecc.", show_default=False),
     ] = None,
+    axes: Axes = None,
+    level: Level = 0,
     jobs: Jobs = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Find cells in a probability image: writes OUTPUT/<name>_cells.csv, ecc's columns, in µm and raw intensities."""
     from ecc_px.pipeline.cells import write_cells
+    from ecc_px.volumes import open_volume
 
-    with voxel_progress(probabilities.name) as progress:
+    with open_volume(raw, axes=axes, level=level) as measured, voxel_progress(probabilities.name) as progress:
         written = write_cells(
             probabilities,
-            raw,
+            measured,
             output,
             overwrite=overwrite,
             progress=progress,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ecc_px.cli.options import Overwrite, VoxelUm
+from ecc_px.cli.options import Axes, Level, Overwrite, VoxelUm
 
 
 def convert(
@@ -26,11 +26,8 @@ def convert(
             show_default=False,
         ),
     ],
-    axes: Annotated[
-        str | None,
-        typer.Option(help="What the source's dimensions are: one letter of t, z, y, x, c for each."),
-    ] = None,
-    level: Annotated[int, typer.Option(help="Resolution level of a pyramid; 0 is the finest.")] = 0,
+    axes: Axes = None,
+    level: Level = 0,
     voxel_um: VoxelUm = None,
     chunks: Annotated[
         tuple[int, int, int] | None,

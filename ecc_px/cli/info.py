@@ -8,11 +8,15 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from ecc_px.cli.options import Axes, Level
+
 
 def info(
     path: Annotated[
         Path, typer.Argument(help="An ilastik project (.ilp), a classifier (.pxc) or an image.", show_default=False)
     ],
+    axes: Axes = None,
+    level: Level = 0,
 ) -> None:
     """Show what an ilastik project, a classifier file or an image is."""
     console = Console()
@@ -27,4 +31,4 @@ def info(
     else:
         from ecc_px.cli.info_volume import describe_volume
 
-        describe_volume(path, console)
+        describe_volume(path, console, axes=axes, level=level)

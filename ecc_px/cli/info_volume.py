@@ -12,9 +12,9 @@ from rich.text import Text
 from ecc_px.volumes import Volume, open_volume
 
 
-def describe_volume(path: Path, console: Console) -> None:
+def describe_volume(path: Path, console: Console, *, axes: str | None = None, level: int = 0) -> None:
     """Shape, axes, dtype, voxel size, chunks, size, and where each came from."""
-    with open_volume(path) as volume:
+    with open_volume(path, axes=axes, level=level) as volume:
         console.print(Text(f"{volume.path}: {volume.name}", style="bold"), soft_wrap=True)
         table = Table("", "", "from")
         for row in facts_about(volume):

@@ -66,3 +66,13 @@ ObjectClass = Annotated[
         "--class", help="The class that is the cells, by label or name. Default: label 1.", show_default=False
     ),
 ]
+Axes = Annotated[
+    str | None,
+    typer.Option(
+        "--axes",
+        metavar="ZYX",
+        help="What each dimension on disk is: t, z, y, x or c. Default: what the file says.",
+        show_default=False,
+    ),
+]
+Level = Annotated[int, typer.Option("--level", min=0, help="Resolution level of a pyramid; 0 is the finest.")]

@@ -9,7 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ecc_px.cli.batch import process, warn
-from ecc_px.cli.options import Flavour, FlavourName, Inputs, Jobs, Mask, Model, OutputFolder, Overwrite, VoxelUm
+from ecc_px.cli.options import (
+    Axes,
+    Flavour,
+    FlavourName,
+    Inputs,
+    Jobs,
+    Level,
+    Mask,
+    Model,
+    OutputFolder,
+    Overwrite,
+    VoxelUm,
+)
 from ecc_px.cli.progress import voxel_progress
 
 if TYPE_CHECKING:
@@ -70,6 +82,8 @@ def predict(
     ] = None,
     mask: Mask = None,
     voxel_um: VoxelUm = None,
+    axes: Axes = None,
+    level: Level = 0,
     flavour: Flavour = FlavourName.ilastik,
     jobs: Jobs = None,
     overwrite: Overwrite = False,
@@ -77,6 +91,7 @@ def predict(
     """Apply a classifier: writes OUTPUT/<name>_probabilities.h5 for each input."""
     from ecc_px.classifiers import load_classifier
     from ecc_px.pipeline import predict as predict_volume
+    from ecc_px.volumes import open_volume
 
     classifier = load_classifier(model, flavour=flavour.value)
     settings: dict[str, Any] = {
@@ -92,8 +107,8 @@ def predict(
     }
 
     def work(source: Path) -> Prediction:
-        with voxel_progress(source.name) as progress:
-            return predict_volume(classifier, source, output, progress=progress, **settings)
+        with open_volume(source, axes=axes, level=level) as volume, voxel_progress(volume.name) as progress:
+            return predict_volume(classifier, volume, output, progress=progress, **settings)
 
     process(inputs, work, describe)
 

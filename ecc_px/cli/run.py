@@ -11,10 +11,12 @@ from ecc_px.cli import predict as predict_command
 from ecc_px.cli.batch import process, warn
 from ecc_px.cli.cells import summary_line
 from ecc_px.cli.options import (
+    Axes,
     Flavour,
     FlavourName,
     Inputs,
     Jobs,
+    Level,
     Mask,
     MaxVolume,
     MinVolume,
@@ -44,6 +46,8 @@ def run(
         predict_command.Dtype, typer.Option(help="Type of the probability image.")
     ] = predict_command.Dtype.float32,
     mask: Mask = None,
+    axes: Axes = None,
+    level: Level = 0,
     flavour: Flavour = FlavourName.ilastik,
     jobs: Jobs = None,
     overwrite: Overwrite = False,
@@ -58,7 +62,7 @@ def run(
     classifier = load_classifier(model, flavour=flavour.value)
 
     def work(source: Path) -> tuple[Brain, Path]:
-        with open_volume(source) as volume:
+        with open_volume(source, axes=axes, level=level) as volume:
             with voxel_progress(source.name) as progress:
                 brain = run_brain(
                     classifier,

@@ -132,7 +132,7 @@ def judge(
         warnings.append(
             f"Label 1 is {expected[0].name!r} ({role}): cells are found in label 1 unless another class is asked for."
         )
-    if 0 < voxels.get(1, 0) < ECC_OBJECT_VOXELS:
+    if 0 < voxels.get(1, 0) <= ECC_OBJECT_VOXELS:
         hints.append(
             f"Label 1 has {voxels[1]:,} voxels; ecc's authors advise more than {ECC_OBJECT_VOXELS:,} "
             "(about 1,000 cells), from two brains or more."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -33,10 +33,13 @@ class Translation:
         Value → label, for every value that has a meaning.
     classes : tuple of LabelClass
         What the labels mean; empty where nobody said.
+    names : mapping
+        Value → what its source calls it, also for values without a class.
     """
 
     labels: Mapping[int, int]
     classes: tuple[LabelClass, ...]
+    names: Mapping[int, str] = field(default_factory=dict)
 
     @cached_property
     def table(self) -> npt.NDArray[np.uint8]:
@@ -58,12 +61,19 @@ class Translation:
         odd = [int(value) for value in drawn if value and value not in self.labels]
         if not odd:
             return None
-        listed = [f"{value} ({counts[value]:,} voxels)" for value in odd[:_NAMED_AT_MOST]]
+        listed = [f"{self._value_text(value)} ({counts[value]:,} voxels)" for value in odd[:_NAMED_AT_MOST]]
         if len(odd) > _NAMED_AT_MOST:
             listed.append(f"{len(odd) - _NAMED_AT_MOST} more")
-        names = {c.label: c.name for c in self.classes}
-        known = [f"{value} ({names[label]})" for value, label in self.labels.items() if label in names]
-        return f"values without a class: {', '.join(listed)}; with one: {', '.join(known) or f'1 to {MAX_LABEL}'}"
+        called = {c.label: c.name for c in self.classes}
+        known = [f"{value} ({called[label]})" for value, label in self.labels.items() if label in called]
+        if not self.classes:
+            known = [f"1 to {MAX_LABEL}"]
+        elif not known:
+            known = [f"none of the classes {_listed(self.classes)}"]
+        return f"values without a class: {', '.join(listed)}; with one: {', '.join(known)}"
+
+    def _value_text(self, value: int) -> str:
+        return f"{value} {self.names[value]!r}" if value in self.names else str(value)
 
 
 def parse_mapping(text: str) -> dict[int, str]:
@@ -116,7 +126,7 @@ def described(descriptions: Sequence[LabelClass], classes: Sequence[LabelClass])
     if classes:
         known = {name_key(c.name): c.label for c in classes}
         named = {d.label: known[name_key(d.name)] for d in descriptions if name_key(d.name) in known}
-        return Translation(named, tuple(classes))
+        return Translation(named, tuple(classes), {d.label: d.name for d in descriptions})
     usable = tuple(d for d in descriptions if 1 <= d.label <= MAX_LABEL)
     return Translation({d.label: d.label for d in usable}, usable)
 
@@ -153,4 +163,5 @@ def whole_numbers(values: npt.NDArray[Any], where: str) -> npt.NDArray[np.uint16
 
 
 def _listed(classes: Sequence[LabelClass]) -> str:
+    """Classes for a sentence: number and name of each."""
     return ", ".join(f"{c.label} ({c.name})" for c in classes)

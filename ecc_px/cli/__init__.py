@@ -5,7 +5,9 @@ Heavy libraries are imported inside the commands, so that `--help` answers at on
 
 from __future__ import annotations
 
+import signal
 import sys
+from types import FrameType
 
 import typer
 
@@ -31,10 +33,26 @@ app.add_typer(classifiers.app, name="classifiers")
 app.command("warmup")(warmup.warmup)
 
 
+class Stopped(BaseException):
+    """A signal asks us to stop: what runs is ended in order, like any other error."""
+
+    def __init__(self, signal_number: int) -> None:
+        self.signal_number = signal_number
+
+
+def _stop(signal_number: int, frame: FrameType | None) -> None:
+    raise Stopped(signal_number)
+
+
 def main() -> None:
     """Run the command line; an error that the user can mend is one sentence and exit code 1."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
     try:
         app()
     except EccPxError as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(1)
+    except Stopped as stopped:
+        print("Stopped. What was not finished is gone; what was finished is there.", file=sys.stderr)
+        sys.exit(128 + stopped.signal_number)

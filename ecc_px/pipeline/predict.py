@@ -303,6 +303,7 @@ def _writer(
         attributes=attributes,
         dataset="probability" if settings.file_format == "ecc" else "exported_data",
         overwrite=settings.overwrite,
+        downsampling="nearest" if plan.kind == "segmentation" else "mean",
     )
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import os
+import platform
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -34,11 +36,24 @@ class PartialOutput:
         self.path = path
         self._overwrite = overwrite
         self.refuse_existing()
-        self.temporary = path.with_name(f".{path.name}.partial-{secrets.token_hex(4)}")
+        self._remove_orphans()
+        self.temporary = path.with_name(f"{self._prefix}{os.getpid()}-{secrets.token_hex(4)}")
 
     def refuse_existing(self) -> None:
         if not self._overwrite and os.path.lexists(self.path):
             raise OutputExists(f"{self.path} is already there: pass --overwrite to replace it.")
+
+    @property
+    def _prefix(self) -> str:
+        # Process numbers mean something on one machine only, and a share may be written to from several.
+        return f".{self.path.name}.partial-{platform.node()}-"
+
+    def _remove_orphans(self) -> None:
+        """Remove what processes of this machine left that were killed while making the same output."""
+        for orphan in self.path.parent.glob(glob.escape(self._prefix) + "*"):
+            process = orphan.name.removeprefix(self._prefix).split("-")[0]
+            if process.isdecimal() and not _is_running(int(process)):
+                _remove(orphan)
 
     def commit(self) -> None:
         """Give the finished output its name, once its bytes are on the disk."""
@@ -59,10 +74,24 @@ class PartialOutput:
 
     def discard(self) -> None:
         """Remove what was made."""
-        if self.temporary.is_dir():
-            shutil.rmtree(self.temporary, ignore_errors=True)
-        else:
-            self.temporary.unlink(missing_ok=True)
+        _remove(self.temporary)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _flush_to_disk(path: Path) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
@@ -12,6 +13,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from ecc_px.cli import main
 from ecc_px.volumes import Layout, create_volume
 from ecc_px.volumes.blocks import whole
 
@@ -20,9 +22,28 @@ CROP = (slice(4, 20), slice(10, 70), slice(20, 80))
 PROJECT = Path(__file__).resolve().parents[1] / "data" / "synthetic" / "s1_3d_seedset" / "project.ilp"
 
 
-def ecc_px(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "ecc_px", "labels", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+@dataclass(frozen=True)
+class Ended:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Command = Callable[..., Ended]
+
+
+@pytest.fixture
+def ecc_px(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """`ecc-px labels …` in this process: each new one would load the libraries again."""
+
+    def run(*arguments: object) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["ecc-px", "labels", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        return Ended(int(ended.value.code or 0), said.out, said.err)
+
+    return run
 
 
 @pytest.fixture
@@ -46,7 +67,7 @@ def paint(labels: Path, values: tuple[int, int, int] = (1, 2, 3)) -> np.ndarray:
     return expected
 
 
-def test_template_paint_check_import_export(brain: Path, tmp_path: Path) -> None:
+def test_template_paint_check_import_export(ecc_px: Command, brain: Path, tmp_path: Path) -> None:
     folder = tmp_path / "annotate"
     made = ecc_px("template", brain, "--crop", "4:20,10:70,20:80", "-o", f"{folder}/")
     assert made.returncode == 0, made.stderr
@@ -72,7 +93,7 @@ def test_template_paint_check_import_export(brain: Path, tmp_path: Path) -> None
     assert "labels.h5 is already there: pass --overwrite" in again.stderr
 
 
-def test_values_are_mapped_by_table_and_what_has_none_is_refused(brain: Path, tmp_path: Path) -> None:
+def test_values_are_mapped_by_table_and_what_has_none_is_refused(ecc_px: Command, brain: Path, tmp_path: Path) -> None:
     assert ecc_px("template", brain, "--crop", "4:20,10:70,20:80", "-o", tmp_path / "a").returncode == 0
     labels, output = tmp_path / "a" / "labels.nii.gz", tmp_path / "labels.h5"
     expected = paint(labels, (9, 4, 300))
@@ -94,7 +115,7 @@ def test_values_are_mapped_by_table_and_what_has_none_is_refused(brain: Path, tm
     assert "Label 2 is not drawn: ilastik's Labels > Import will propose to renumber" in gap.stderr
 
 
-def test_check_of_a_project_as_json(tmp_path: Path) -> None:
+def test_check_of_a_project_as_json(ecc_px: Command, tmp_path: Path) -> None:
     checked = ecc_px("check", PROJECT, "--json")
     assert checked.returncode == 0, checked.stderr
     found = json.loads(checked.stdout)
@@ -104,7 +125,7 @@ def test_check_of_a_project_as_json(tmp_path: Path) -> None:
     assert "ecc's authors advise more than 5,000" in found["hints"][0]
 
 
-def test_check_ends_with_1_where_training_is_impossible(brain: Path, tmp_path: Path) -> None:
+def test_check_ends_with_1_where_training_is_impossible(ecc_px: Command, brain: Path, tmp_path: Path) -> None:
     classes = ["cell", "false signal", "background", "vessel"]
     checked = ecc_px("check", PROJECT, *(part for name in classes for part in ("--class", name)))
     assert checked.returncode == 1
@@ -115,13 +136,13 @@ def test_check_ends_with_1_where_training_is_impossible(brain: Path, tmp_path: P
     assert "labels.nii.gz: no voxel is labelled." in empty.stderr
 
 
-def test_check_wants_an_image_for_each_file(brain: Path) -> None:
+def test_check_wants_an_image_for_each_file(ecc_px: Command, brain: Path) -> None:
     refused = ecc_px("check", "a.nii.gz", "b.nii.gz", "--image", brain)
     assert refused.returncode == 1
     assert "2 label files and 1 images: give one --image for each" in refused.stderr
 
 
-def test_import_writes_hdf5_only(brain: Path, tmp_path: Path) -> None:
+def test_import_writes_hdf5_only(ecc_px: Command, brain: Path, tmp_path: Path) -> None:
     refused = ecc_px("import", PROJECT, "-o", tmp_path / "labels.tif")
     assert refused.returncode == 1
     assert "import writes HDF5 (.h5). Use `ecc-px labels export`" in refused.stderr

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ecc_px.cli.batch import warn
-from ecc_px.cli.options import OutputFolder, Overwrite
+from ecc_px.cli.labels import AssumeSameGrid, Descriptions, DropUnmapped, LayerName
+from ecc_px.cli.options import Axes, Level, OutputFolder, Overwrite
 from ecc_px.cli.progress import voxel_progress
+from ecc_px.errors import InvalidLabels, InvalidSetting
 
 if TYPE_CHECKING:
     from ecc_px.ilastik import Project
-    from ecc_px.labels import Annotation
+    from ecc_px.labels import Annotation, Interpretation
     from ecc_px.volumes import Volume
 
 app = typer.Typer(help="Make and change ilastik projects.", no_args_is_help=True)
@@ -27,6 +29,10 @@ LaneName = Annotated[
 Mapping = Annotated[
     str | None,
     typer.Option("--map", metavar="NAME=VALUE,…", help="Which value of the label file is which class of the project."),
+]
+LabelsLane = Annotated[
+    str | None,
+    typer.Option("--labels-lane", help="Where the labels come from another .ilp: which lane.", show_default=False),
 ]
 CLASS_HELP = "NAME or NAME:ROLE; roles: object, false_signal, background."
 
@@ -74,6 +80,13 @@ def add(
         typer.Option(help="Labels drawn on it: NIfTI, TIFF, HDF5, OME-Zarr, an ITK-SNAP workspace, another .ilp."),
     ] = None,
     mapping: Mapping = None,
+    descriptions: Descriptions = None,
+    layer: LayerName = None,
+    labels_lane: LabelsLane = None,
+    assume_same_grid: AssumeSameGrid = False,
+    drop_unmapped: DropUnmapped = False,
+    axes: Axes = None,
+    level: Level = 0,
     store: Annotated[
         Storage,
         typer.Option(help="link: by its absolute path. relative: from the project's folder. copy: voxels inside."),
@@ -84,8 +97,11 @@ def add(
     from ecc_px.ilastik import add_lane, read_project
     from ecc_px.volumes import open_volume
 
-    with open_volume(image) as volume:
-        annotation = None if labels is None else _read(labels, volume, read_project(project), mapping)
+    if level and store is not Storage.copy:
+        raise InvalidSetting(f"--level {level}: ilastik would read the finest level from {image}: pass --store copy.")
+    how = _interpretation(read_project(project), mapping, descriptions, layer, assume_same_grid, drop_unmapped)
+    with open_volume(image, axes=axes, level=level) as volume:
+        annotation = None if labels is None else _read(labels, volume, how, labels_lane)
         with voxel_progress(f"copy {volume.name}") as progress:
             number = add_lane(project, volume, annotation, store=store.value, nickname=nickname, progress=progress)
     _tell_labels(read_project(project), number)
@@ -97,6 +113,11 @@ def set_labels(
     lane: LaneName,
     labels: Annotated[Path, typer.Argument(metavar="LABELS", help="As for `add`.", show_default=False)],
     mapping: Mapping = None,
+    descriptions: Descriptions = None,
+    layer: LayerName = None,
+    labels_lane: LabelsLane = None,
+    assume_same_grid: AssumeSameGrid = False,
+    drop_unmapped: DropUnmapped = False,
 ) -> None:
     """Replace the labels of an image; the forest stays until `ecc-px train`."""
     from ecc_px.ilastik import open_lane, read_project
@@ -104,8 +125,9 @@ def set_labels(
 
     found = read_project(project)
     index = found.lane_index(lane)
+    how = _interpretation(found, mapping, descriptions, layer, assume_same_grid, drop_unmapped)
     with open_lane(found, index) as volume:
-        annotation = _read(labels, volume, found, mapping)
+        annotation = _read(labels, volume, how, labels_lane)
     set_labels_of(project, index, annotation)
     _tell_labels(read_project(project), index)
 
@@ -113,7 +135,6 @@ def set_labels(
 @app.command("labels")
 def labels(project: ProjectPath, output: OutputFolder, overwrite: Overwrite = False) -> None:
     """Extract the labels of every image: OUTPUT/<nickname>_labels.h5, which ilastik imports too."""
-    from ecc_px.errors import InvalidSetting
     from ecc_px.ilastik import open_lane, read_labels, read_project
     from ecc_px.labels.writing import write_annotation
 
@@ -160,7 +181,6 @@ def relink(
     ] = None,
 ) -> None:
     """Tell a project where its images are after they were moved. Exits with 1 while any is missing."""
-    from ecc_px.errors import InvalidSetting
     from ecc_px.ilastik import relink as relink_images
 
     pairs = [text.partition("=") for text in image or []]
@@ -222,14 +242,32 @@ def set_features(
     typer.echo(f"{project}: {'features changed' if changed else 'has these features already'}")
 
 
-def _read(labels: Path, image: Volume, project: Project, mapping: str | None) -> Annotation:
-    """Labels that are meant for a project's classes."""
-    from ecc_px.classifiers.annotations import read_labels_of
-    from ecc_px.errors import InvalidLabels
+def _interpretation(
+    project: Project,
+    mapping: str | None,
+    descriptions: Path | None,
+    layer: str | None,
+    assume_same_grid: bool,
+    drop_unmapped: bool,
+) -> Interpretation:
+    """How labels are to be understood that are meant for a project's classes."""
     from ecc_px.labels import Interpretation, parse_mapping
 
-    how = Interpretation(classes=project.classes, mapping=None if mapping is None else parse_mapping(mapping))
-    annotation = read_labels_of(labels, image, how)
+    return Interpretation(
+        classes=project.classes,
+        mapping=None if mapping is None else parse_mapping(mapping),
+        descriptions=descriptions,
+        layer=layer,
+        assume_same_grid=assume_same_grid,
+        drop_unmapped=drop_unmapped,
+    )
+
+
+def _read(labels: Path, image: Volume, how: Interpretation, lane: str | None) -> Annotation:
+    from ecc_px.classifiers.annotations import read_labels_of
+
+    with voxel_progress("read labels") as progress:
+        annotation = read_labels_of(labels, image, how, lane=lane, progress=progress)
     warn(annotation.notes)
     if not annotation.counts():
         raise InvalidLabels(f"{labels}: no voxel is labelled.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -143,7 +144,12 @@ def check(
         Checked(name, annotation, spread_of(annotation)) for name, annotation in _each_annotation(sources, images, how)
     ]
     known = next((entry.annotation.classes for entry in checked if entry.annotation.classes), how.classes)
-    verdict = judge(known, {entry.name: entry.spreads for entry in checked}, few=min_voxels)
+    verdict = judge(
+        known,
+        {entry.name: entry.spreads for entry in checked},
+        all_needed=bool(classes) or any(_is_project(source) for source in sources),
+        few=min_voxels,
+    )
     typer.echo(json_text(checked, known, verdict) if as_json else as_text(checked, known, verdict))
     if verdict.problems:
         raise typer.Exit(1)
@@ -229,10 +235,10 @@ def _interpretation(
 def _each_annotation(
     sources: list[Path], images: list[Path] | None, how: Interpretation
 ) -> Iterator[tuple[str, Annotation]]:
-    """The labels of each file, and of each lane of a project, with a name."""
+    """The labels of each file, and of each lane of a project, with a name for it."""
     from ecc_px.classifiers.annotations import read_lanes_of
 
-    files = [source for source in sources if source.suffix.lower() != ".ilp"]
+    files = [source for source in sources if not _is_project(source)]
     if len(files) != len(images or ()):
         raise InvalidSetting(
             f"{len(files)} label files and {len(images or ())} images: give one --image for each, in the same order."
@@ -240,10 +246,16 @@ def _each_annotation(
     image_of: Mapping[Path, Path] = dict(zip(files, images or (), strict=True))
     for source in sources:
         if source in image_of:
-            yield str(source), _read(source, image_of[source], how, None)
+            found = {str(source): _read(source, image_of[source], how, None)}
         else:
-            for lane, annotation in read_lanes_of(source, how).items():
-                yield f"{source}, lane {lane}", annotation
+            found = {f"{source}, lane {lane}": drawn for lane, drawn in read_lanes_of(source, how).items()}
+        yield from found.items()
+        # The first file that names its classes numbers them for all: the same name is the same class.
+        how = replace(how, classes=how.classes or next((a.classes for a in found.values() if a.classes), ()))
+
+
+def _is_project(source: Path) -> bool:
+    return source.suffix.lower() == ".ilp"
 
 
 def _read(source: Path, image: Path | None, how: Interpretation, lane: str | None) -> Annotation:

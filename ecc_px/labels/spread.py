@@ -99,7 +99,11 @@ def _patches(bricks: set[tuple[int, int, int]]) -> int:
 
 
 def judge(
-    classes: Sequence[LabelClass], by_source: Mapping[str, Mapping[int, ClassSpread]], *, few: int = FEW_VOXELS
+    classes: Sequence[LabelClass],
+    by_source: Mapping[str, Mapping[int, ClassSpread]],
+    *,
+    all_needed: bool = True,
+    few: int = FEW_VOXELS,
 ) -> Verdict:
     """Whether labels of one or several images suffice for training.
 
@@ -109,6 +113,9 @@ def judge(
         Empty where nobody named them: then 1 to the largest label drawn are expected.
     by_source : mapping
         Name of the label file or lane → `spread_of` its labels.
+    all_needed : bool
+        Whether each of `classes` must have voxels; else those behind the last one drawn need not: ITK-SNAP names six
+        labels before anybody has painted one.
     few : int
         Warn of a class with fewer voxels.
     """
@@ -116,11 +123,16 @@ def judge(
     for spreads in by_source.values():
         for label, spread in spreads.items():
             voxels[label] = voxels.get(label, 0) + spread.voxels
-    expected = list(classes) or [numbered_class(n, f"label {n}") for n in range(1, max(voxels, default=1) + 1)]
+    last = max(voxels, default=1)
+    expected = list(classes) or [numbered_class(n, f"label {n}") for n in range(1, last + 1)]
+    unused = [] if all_needed else [c for c in expected if c.label > last]
+    expected = [c for c in expected if c not in unused]
     problems = [f"Class {c.label} ({c.name}) has no voxel." for c in expected if c.label not in voxels]
     if len(expected) < 2:
         problems.append("There is only one class: paint a second one, such as background.")
     warnings, hints = [], []
+    if unused:
+        warnings.append(f"Named, but without a voxel: {', '.join(f'{c.label} ({c.name})' for c in unused)}.")
     for c in expected:
         if 0 < voxels.get(c.label, 0) < few:
             warnings.append(f"Class {c.label} ({c.name}) has only {voxels[c.label]:,} voxels, fewer than {few:,}.")

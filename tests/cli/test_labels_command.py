@@ -147,3 +147,18 @@ def test_import_writes_hdf5_only(ecc_px: Command, brain: Path, tmp_path: Path) -
     assert refused.returncode == 1
     assert "import writes HDF5 (.h5). Use `ecc-px labels export`" in refused.stderr
     assert ecc_px("export", PROJECT, "-o", tmp_path / "labels.tif").returncode == 0
+
+
+def test_the_same_name_is_the_same_class_in_every_file(ecc_px: Command, brain: Path, tmp_path: Path) -> None:
+    arguments: list[object] = []
+    for name, classes in (("a", ("cell", "rest")), ("b", ("rest", "cell"))):
+        folder = tmp_path / name
+        template = ("template", brain, "--crop", "4:20,10:70,20:80", "-o", folder)
+        assert ecc_px(*template, "--class", classes[0], "--class", classes[1]).returncode == 0
+        paint(folder / "labels.nii.gz", (1, 2, 2))
+        arguments += [folder / "labels.nii.gz", "--image", brain]
+    checked = ecc_px("check", *arguments, "--json")
+    assert checked.returncode == 0, checked.stderr
+    found = json.loads(checked.stdout)
+    voxels = [{entry["label"]: entry["voxels"] for entry in source["labels"]} for source in found["sources"]]
+    assert voxels == [{1: 37, 2: 166}, {1: 166, 2: 37}]

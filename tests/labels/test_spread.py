@@ -45,6 +45,15 @@ def test_a_class_without_voxels_is_a_problem() -> None:
     assert unnamed.problems == ("Class 2 (label 2) has no voxel.",)
 
 
+def test_named_classes_behind_the_last_one_drawn_need_no_voxels_where_nobody_asked_for_them() -> None:
+    drawn = spread(1, 6000) | spread(2, 500)
+    found = judge(CLASSES, {"a": drawn}, all_needed=False)
+    assert found.problems == ()
+    assert found.warnings == ("Named, but without a voxel: 3 (background).",)
+    gap = judge(CLASSES, {"a": spread(1, 6000) | spread(3, 500)}, all_needed=False)
+    assert gap.problems == ("Class 2 (false) has no voxel.",)
+
+
 def test_one_class_alone_is_a_problem() -> None:
     assert "only one class" in verdict_on(spread(1, 6000), classes=CLASSES[:1]).problems[0]
 

@@ -89,7 +89,7 @@ def read_workspace(path: Path) -> Workspace:
         registry = ElementTree.parse(path).getroot()
     except OSError as error:
         raise InvalidLabels(f"{path}: the workspace can't be read ({error.strerror}).") from error
-    except ElementTree.ParseError as error:
+    except (ElementTree.ParseError, LookupError, ValueError) as error:  # the last two: of encodings
         raise InvalidLabels(f"{path}: it is no ITK-SNAP workspace, or is damaged ({error}).") from error
     saved_in = _entry(registry, "SaveLocation")
     layers = []

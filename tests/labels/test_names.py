@@ -162,6 +162,7 @@ def test_of_several_segmentations_the_user_says_which(tmp_path: Path) -> None:
     [
         ("", "no ITK-SNAP workspace, or is damaged"),
         ("<registry><folder key='Layers'>", "no ITK-SNAP workspace, or is damaged"),
+        ("<?xml version='1.0' encoding='UTF-9'?><registry/>", "no ITK-SNAP workspace, or is damaged"),
         ("<html><body/></html>", "it lists no images"),
         ("<registry><folder key='Layers'><folder key='Layer[000]'><entry key='AbsolutePath' value='/a.nii'/>"
          "<entry key='Role' value='MainRole'/></folder></folder></registry>", "has no segmentation"),

@@ -173,7 +173,7 @@ def relink(
     image: Annotated[
         list[str] | None,
         typer.Option(
-            "--image", metavar="OLD=NEW", help="A file (name or path, or lane) and where it is now.", show_default=False
+            "--image", metavar="OLD=NEW", help="A file, by its name or path, and where it is now.", show_default=False
         ),
     ] = None,
     folder: Annotated[

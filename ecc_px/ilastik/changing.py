@@ -36,10 +36,7 @@ def set_features(path: str | Path, features: FeatureSet | FeatureSelection) -> b
     if feature_set_of(selection).names(flat=flat) == feature_set_of(project.features).names(flat=flat):
         return False
     with edited_ilp(project.path) as file:
-        group = file.require_group("FeatureSelections")
-        if "StorageVersion" not in group:
-            group["StorageVersion"] = "0.1"
-        store_selection(group, selection)
+        store_selection(file["FeatureSelections"], selection)
         drop_forests(file["PixelClassification"])
     return True
 

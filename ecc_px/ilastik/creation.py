@@ -20,7 +20,7 @@ from ecc_px.labels import LabelClass
 from ecc_px.labels.classes import name_key
 
 ILASTIK_VERSION = "1.4.2"
-"""Whose layout we write; ilastik 1.0 to 1.5 open it."""
+"""Whose layout we write."""
 
 MOST_CLASSES = ERASER - 1
 """A label is a uint8, and ilastik's eraser draws 100."""

@@ -11,10 +11,13 @@ from typing import Any
 import h5py
 import numpy as np
 
-from ecc_px.errors import InvalidSetting, OutputFailed
+from ecc_px.errors import InvalidSetting, OutputFailed, UnsupportedProject
 from ecc_px.ilastik.hdf5 import open_ilp
 from ecc_px.volumes.partial import PartialOutput, write_errors_named
 from ecc_px.volumes.unfailing_file import UnfailingFile
+
+_STEPS = ("Input Data", "FeatureSelections", "PixelClassification")
+"""Of the workflow: what every change relies on."""
 
 _OBJECT_BYTES = 2048
 """Generous for what HDF5 keeps about a group or a dataset, beside its numbers."""
@@ -58,11 +61,16 @@ def edited_ilp(path: Path) -> Iterator[h5py.File]:
     ------
     UnreadableProject
         No project, a damaged one, or another program is writing it.
+    UnsupportedProject
+        A step of ilastik's workflow has left nothing in it.
     OutputFailed
         The disk is full, nobody may write here, or the project was changed by somebody else meanwhile.
     """
     target = path.resolve()
     with open_ilp(path) as root, write_errors_named(path):
+        lacking = [name for name in _STEPS if root.applet(name) is None]
+        if lacking:
+            raise UnsupportedProject(f"{path}: it has no {lacking[0]!r}: open it in ilastik 1.4 and save it there.")
         # Who may not write the project may not replace it either, whatever the folder allows.
         target.open("r+b").close()
         before = _identity(target)

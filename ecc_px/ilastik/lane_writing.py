@@ -153,10 +153,6 @@ def _require_lanes_we_know(project: Project) -> None:
             "other steps keep data for each: do it in ilastik."
         )
     with open_ilp(project.path) as root:
-        if any(root.applet(name) is None for name in ("Input Data", "FeatureSelections", "PixelClassification")):
-            raise UnsupportedProject(
-                f"{project.path}: a step of the workflow is missing: save it again in ilastik 1.4."
-            )
         if "Role Names" not in root.group("Input Data"):
             raise UnsupportedProject(f"{project.path}: saved by a very old ilastik: save it again in ilastik 1.4.")
 

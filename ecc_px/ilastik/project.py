@@ -22,7 +22,7 @@ PIXEL_CLASSIFICATION = "Pixel Classification"
 SUPPORTED_WORKFLOWS = (PIXEL_CLASSIFICATION, "Object Classification (from pixel classification)")
 
 OWN_GROUP = "ecc-px"
-"""What ilastik does not know. It ignores a group without StorageVersion, and keeps it when it saves."""
+"""What ilastik does not know; it ignores a group without StorageVersion."""
 
 # ilastik's own first label colours, for files that store none.
 DEFAULT_COLOURS = (

@@ -44,15 +44,15 @@ def relink(
     path : path
         The project.
     images : mapping, optional
-        Path of a file → where it is now. A key is the path as the project keeps it, its end (a file name is enough),
-        or the name of a lane. A dataset inside stays the same unless the new path names one.
+        Path of a file → where it is now. A key is the path as the project keeps it, or its end: a file name is
+        enough. A dataset inside stays the same unless the new path names one.
     folder : path, optional
         Search here, and below, for what is missing, by file name.
 
     Raises
     ------
     InvalidSetting
-        The project has no such image, or several files in `folder` could be it.
+        The project has no such image or several; or several files in `folder` could be it.
     UnreadableVolume
         Nothing is where the new path says, or none of the missing files is in `folder`.
     GridMismatch
@@ -65,14 +65,12 @@ def relink(
         linked = read_linked_files(root)
     chosen = _named(linked, images or {}, project)
     absent = [file for file in linked if file.place not in chosen and not _file_of(file, path).exists()]
-    if folder is not None:
-        for file in absent:
-            found = _found_below(Path(folder), file, project)
-            if found is not None:
-                chosen[file.place] = found
-        if absent and not chosen:
-            names = ", ".join(sorted({_file_of(file, path).name for file in absent}))
+    if folder is not None and absent:
+        found = _found_below(Path(folder), absent, project)
+        if not found and not chosen:
+            names = ", ".join(sorted({_name_of(file) for file in absent}))
             raise UnreadableVolume(f"{folder}: none of the missing images is there or below: {names}.")
+        chosen |= found
     moved = [(file, _stored_as(file, chosen[file.place], path)) for file in linked if file.place in chosen]
     if moved:
         with edited_ilp(path) as stored:
@@ -95,9 +93,11 @@ def _named(
     for name, new in images.items():
         meant = [file for file in linked if _is_meant(file, name)]
         if not meant:
-            raise InvalidSetting(
-                f"{project.path}: it has no image {name!r}, only {', '.join(file.path for file in linked) or 'none'}."
-            )
+            known = ", ".join(file.path for file in linked)
+            raise InvalidSetting(f"{project.path}: it has no image {name!r}, only {known or 'none'}.")
+        files = sorted({split_inner_path(file.path)[0] for file in meant})
+        if len(files) > 1:
+            raise InvalidSetting(f"{project.path}: {name!r} could be {' or '.join(files)}: give more of its path.")
         for file in meant:
             there, inner_path = split_inner_path(str(new))
             if not Path(there).exists():
@@ -109,19 +109,30 @@ def _named(
 
 def _is_meant(file: LinkedFile, name: str) -> bool:
     stored = (file.path, split_inner_path(file.path)[0])
-    return file.lane == name or any(path == name or path.endswith(f"/{name}") for path in stored)
+    return any(path == name or path.replace("\\", "/").endswith(f"/{name}") for path in stored)
 
 
-def _found_below(folder: Path, file: LinkedFile, project: Project) -> tuple[Path, str | None] | None:
-    stored, inner_path = split_inner_path(file.path)
-    name = stored.replace("\\", "/").rsplit("/", 1)[-1]
-    found = sorted(candidate for candidate in folder.rglob("*") if candidate.name == name)
-    fitting = [candidate for candidate in found if _fits(file, candidate, inner_path, project)]
-    if len(fitting) > 1:
-        raise InvalidSetting(
-            f"{folder}: {' and '.join(map(str, fitting))} could both be {file.path}: say which it is by its name."
-        )
-    return (fitting[0], inner_path) if fitting else None
+def _name_of(file: LinkedFile) -> str:
+    # The project may come from Windows.
+    return split_inner_path(file.path)[0].replace("\\", "/").rsplit("/", 1)[-1]
+
+
+def _found_below(folder: Path, absent: Sequence[LinkedFile], project: Project) -> dict[str, tuple[Path, str | None]]:
+    """Place in the project → file and dataset, for the images of which exactly one fits."""
+    wanted = {_name_of(file) for file in absent}
+    there = sorted(path for path in folder.rglob("*") if path.name in wanted)
+    found = {}
+    for file in absent:
+        inner_path = split_inner_path(file.path)[1]
+        named = [path for path in there if path.name == _name_of(file)]
+        fitting = [path for path in named if _fits(file, path, inner_path, project)]
+        if len(fitting) > 1:
+            raise InvalidSetting(
+                f"{folder}: {' and '.join(map(str, fitting))} could both be {file.path}: say which it is by its name."
+            )
+        if fitting:
+            found[file.place] = (fitting[0], inner_path)
+    return found
 
 
 def _fits(file: LinkedFile, there: Path, inner_path: str | None, project: Project) -> bool:

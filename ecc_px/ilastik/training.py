@@ -163,10 +163,10 @@ def _forest_hash(forest: Forest) -> str:
 
 def _labels_hash(annotation: Annotation) -> str:
     """Of the labelled voxels, however they are cut into blocks."""
-    places, values = [np.zeros((0, 4), np.int64)], [np.zeros(0, np.uint8)]
+    places, values = [np.zeros((0, 4), np.int32)], [np.zeros(0, np.uint8)]
     for block in annotation.blocks:
         labelled = np.argwhere(block.labels)
-        places.append(labelled + block.start)
+        places.append((labelled + block.start).astype(np.int32))
         values.append(block.labels[tuple(labelled.T)])
     place, value = np.concatenate(places), np.concatenate(values)
     order = np.lexsort(place.T)

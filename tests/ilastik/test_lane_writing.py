@@ -13,6 +13,7 @@ from ilp_specification import missing_items
 
 from ecc_px.errors import GridMismatch, InvalidSetting, UnreadableProject, UnreadableVolume, UnsupportedProject
 from ecc_px.features import ECC
+from ecc_px.features.notation import parse_features
 from ecc_px.ilastik import (
     add_lane,
     create_project,
@@ -21,6 +22,7 @@ from ecc_px.ilastik import (
     read_project,
     relink,
     remove_lane,
+    set_features,
     set_labels,
 )
 from ecc_px.labels import Annotation, LabelBlock, new_classes
@@ -332,7 +334,7 @@ def test_relinking_to_what_is_not_there_or_another_image_is_refused(project, bra
     (tmp_path / "empty").mkdir()
     refuses(InvalidSetting, "no image 'x.h5', only .*brain.h5", project, lambda: relink(project, {"x.h5": other}))
     refuses(UnreadableVolume, "no such file", project, lambda: relink(project, {"brain.h5": tmp_path / "gone.h5"}))
-    refuses(GridMismatch, "z 30.* z 10", project, lambda: relink(project, {"lane0000": other}))
+    refuses(GridMismatch, "z 30.* z 10", project, lambda: relink(project, {"brain.h5": other}))
     refuses(InvalidSetting, "no dataset", project, lambda: relink(project, {"brain.h5": f"{brain}/nothing"}))
     brain.unlink()
     refuses(UnreadableVolume, "none of the missing", project, lambda: relink(project, folder=tmp_path / "empty"))
@@ -349,3 +351,38 @@ def test_a_mask_that_moved_is_found_too_and_what_is_not_found_is_told(tmp_path):
     assert [m.new for m in result.moved] == [f"{tmp_path}/here/mask.h5/data"]
     assert result.missing == ("train.h5/volume",)
     assert read_project(path).lanes[0].mask == f"{tmp_path}/here/mask.h5/data"
+
+
+def test_a_name_that_several_images_have_must_be_said_in_full(project, tmp_path):
+    for folder in ("one", "two"):
+        (project.parent / folder).mkdir()
+        add_lane(project, written(project.parent / folder / "brain.h5"), store="relative")
+    refuses(
+        InvalidSetting,
+        r"could be one/brain\.h5 or two/brain\.h5",
+        project,
+        lambda: relink(project, {"brain.h5": project.parent / "one" / "brain.h5"}),
+    )
+    (project.parent / "two" / "brain.h5").rename(tmp_path / "moved.h5")
+    relink(project, {"two/brain.h5": tmp_path / "moved.h5"})
+    assert [lane.path for lane in read_project(project).lanes] == [
+        "one/brain.h5/exported_data",
+        f"{tmp_path}/moved.h5/exported_data",
+    ]
+
+
+def test_an_image_from_windows_is_found_by_its_name(project, brain):
+    add_lane(project, brain)
+    with h5py.File(project, "r+") as file:
+        raw = file["Input Data/infos/lane0000/Raw Data"]
+        del raw["filePath"]
+        raw["filePath"] = rb"D:\lab\brain.h5/exported_data"
+    (moved,) = relink(project, folder=project.parent).moved
+    assert moved.new == f"{brain}/exported_data"
+
+
+@pytest.mark.parametrize("step", ["Input Data", "FeatureSelections", "PixelClassification"])
+def test_a_project_without_a_step_is_not_changed(step, project):
+    with h5py.File(project, "r+") as file:
+        del file[step]["StorageVersion"]
+    refuses(UnsupportedProject, f"no '{step}'", project, lambda: set_features(project, parse_features("all")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ SCRIPT = Path(__file__).with_name("vigra_peer.py")
 
 @dataclass(frozen=True)
 class Answer:
-    """What vigra computed, how long it took (CPU seconds, one thread), and its version."""
+    """What vigra computed, how long it took (CPU seconds of one thread, or as the task says), and its version."""
 
     result: npt.NDArray[Any]
     seconds: float
@@ -45,14 +46,34 @@ def vigra_votes(rows: npt.NDArray[np.float32], project: Path) -> Answer:
     return _ask("votes", rows, project)
 
 
-def _ask(task: str, array: npt.NDArray[Any], other: Path | str) -> Answer:
+def vigra_forest(
+    rows: npt.NDArray[np.float32],
+    labels: npt.NDArray[Any],
+    store: Path,
+    *,
+    trees: int = 100,
+    seed: int = 0,
+    forests: int = 2,
+) -> Answer:
+    """Train on (voxel, column) features, on as many threads as `forests`: their out-of-bag errors, and the seconds on
+    the clock; `store` becomes an .ilp with nothing but the forests.
+    """
+    with TemporaryDirectory(prefix="ecc-px-vigra-") as name:
+        np.save(Path(name) / "labels.npy", labels)
+        order = {"labels": f"{name}/labels.npy", "trees": trees, "seed": seed, "forests": forests}
+        return _ask("train", rows, json.dumps(order), store)
+
+
+def _ask(task: str, array: npt.NDArray[Any], other: Path | str, store: Path | None = None) -> Answer:
     with TemporaryDirectory(prefix="ecc-px-vigra-") as name:
         folder = Path(name)
         np.save(folder / "in.npy", array)
         if isinstance(other, str):
-            (folder / "selection.json").write_text(other)
-            other = folder / "selection.json"
+            (folder / "order.json").write_text(other)
+            other = folder / "order.json"
         command = [SYSTEM_PYTHON, SCRIPT, task, folder / "in.npy", other, folder / "out.npy"]
         finished = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=True)
         said = json.loads(finished.stdout)
+        if store is not None:
+            shutil.copyfile(folder / "out.ilp", store)
         return Answer(np.load(folder / "out.npy"), said["seconds"], said["version"])

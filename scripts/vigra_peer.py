@@ -3,15 +3,19 @@
 
     /usr/bin/python3 scripts/vigra_peer.py features IMAGE.npy SELECTION.json OUT.npy
     /usr/bin/python3 scripts/vigra_peer.py votes    FEATURES.npy PROJECT.ilp OUT.npy
+    /usr/bin/python3 scripts/vigra_peer.py train    FEATURES.npy TRAINING.json OUT.npy
 
-IMAGE is (z, y, x); SELECTION is a list of [filter, scale]; FEATURES is (voxel, column). Prints the CPU seconds that
-vigra itself took and its version, as JSON. The calls are those that ilastik makes when fastfilters is missing.
+IMAGE is (z, y, x); SELECTION is a list of [filter, scale]; FEATURES is (voxel, column). TRAINING names a file of
+labels, the trees, the seed, and in how many forests they are grown at once, each on a thread of its own; OUT gets their
+out-of-bag errors, and the forests are stored beside it as an .ilp. Prints the seconds that vigra itself took (CPU, but
+for `train` on the clock) and its version, as JSON. The calls are those that ilastik makes when fastfilters is missing.
 """
 
 import json
 import math
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +59,27 @@ def features(image_path, selection_path, out_path):
     return seconds
 
 
+def train(features_path, training_path, out_path):
+    order = json.loads(Path(training_path).read_text())
+    rows = np.ascontiguousarray(np.load(features_path), dtype=np.float32)
+    labels = np.load(order["labels"]).astype(np.uint32).reshape(-1, 1)
+    parts = np.array_split(np.arange(order["trees"]), order["forests"])
+    forests = [vigra.learning.RandomForest(len(part)) for part in parts]
+
+    def grow(number):
+        return forests[number].learnRF(rows, labels, order["seed"] * len(parts) + number + 1)
+
+    started = time.perf_counter()
+    with ThreadPoolExecutor(len(parts)) as pool:
+        errors = list(pool.map(grow, range(len(parts))))
+    seconds = time.perf_counter() - started
+    project = str(Path(out_path).with_suffix(".ilp"))
+    for number, forest in enumerate(forests):
+        forest.writeHDF5(project, f"PixelClassification/ClassifierForests/Forest{number:04d}")
+    np.save(out_path, np.array(errors))
+    return seconds
+
+
 def votes(features_path, project_path, out_path):
     rows = np.ascontiguousarray(np.load(features_path), dtype=np.float32)
     parts = []
@@ -74,5 +99,5 @@ def votes(features_path, project_path, out_path):
 
 
 if __name__ == "__main__":
-    task = {"features": features, "votes": votes}[sys.argv[1]]
+    task = {"features": features, "train": train, "votes": votes}[sys.argv[1]]
     print(json.dumps({"seconds": task(*sys.argv[2:5]), "version": vigra.version}))

@@ -65,7 +65,7 @@ def _labels(axes: Axes, report: TrainingReport) -> None:
         axes.annotate(text, (total, place), (4, 0), textcoords="offset points", va="center", color=INK, fontsize=9)
     axes.set_yticks(places, [_shortened(name) for name in report.classes])
     axes.invert_yaxis()
-    axes.margins(x=0.25)
+    axes.set_xlim(0, 1.25 * max(1, int(counts.sum(axis=0).max())))
     if 1 < len(report.lanes) <= 6:
         axes.legend(fontsize=8, frameon=False, loc="lower right")
     _title(axes, f"labelled voxels in {len(report.lanes)} image{'s' * (len(report.lanes) > 1)}")

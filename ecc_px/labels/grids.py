@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import nibabel as nib
 import numpy as np
@@ -107,41 +107,48 @@ def _by_header(labels: Volume, affine_um: Affine, image: Volume) -> Placement:
     # An image without a voxel size contradicts none: what the labels say holds for both.
     x, y, z = np.abs(affine_um[:3, :3]).max(axis=1)
     image_affine = image_affine_um(image, (z, y, x))
-    refusal = GridMismatch(
-        f"{labels.path}: its voxels are not those of the image {image.path}, nor a part of them. "
-        f"Labels: {_described(labels.shape, affine_um)}; image: {_described(image.shape, image_affine)}. "
-        "Pass the image that they were drawn on, or --assume-same-grid if it is that one and a header is wrong."
-    )
-    if not all(np.isfinite(a).all() and abs(np.linalg.det(a)) > 0 for a in (affine_um, image_affine)):
-        raise refusal
-    to_image = np.linalg.inv(image_affine) @ affine_um
+    placement = None
+    if all(np.isfinite(a).all() and np.linalg.det(a) != 0 for a in (affine_um, image_affine)):
+        placement = _fitting(np.linalg.inv(image_affine) @ affine_um, labels.shape, image.shape)
+    if placement is None:
+        raise GridMismatch(
+            f"{labels.path}: its voxels are not those of the image {image.path}, nor a part of them. "
+            f"Labels: {_described(labels.shape, affine_um)}; image: {_described(image.shape, image_affine)}. "
+            "Pass the image that they were drawn on, or --assume-same-grid if it is that one and a header is wrong."
+        )
+    return replace(placement, notes=_notes_on(placement, labels, image))
+
+
+def _fitting(to_image: Affine, labels: Shape, image: Shape) -> Placement | None:
+    """Where a label volume lies, None unless each of its voxels is one of the image's.
+
+    Parameters
+    ----------
+    to_image : (4, 4)
+        From the label volume's voxel (x, y, z) to the image's.
+    labels, image : (z, y, x)
+        Extents.
+    """
     directions = np.rint(to_image[:3, :3]).astype(int)
-    if not (np.abs(directions).sum(axis=0) == 1).all() or not (np.abs(directions).sum(axis=1) == 1).all():
-        raise refusal
-    extent_xyz = np.array(labels.shape[::-1])
-    first = to_image[:3, 3] + np.minimum(directions, 0) @ (extent_xyz - 1)
+    steps = np.abs(directions)
+    if (steps.sum(axis=0) != 1).any() or (steps.sum(axis=1) != 1).any():
+        return None
+    label_extent, image_extent = np.array(labels[::-1]), np.array(image[::-1])
+    # An axis that runs backwards begins where its last voxel lies.
+    first = to_image[:3, 3] + np.minimum(directions, 0) @ (label_extent - 1)
     begin = np.rint(first).astype(int)
-    drift = np.abs(to_image[:3, :3] - directions) @ (extent_xyz - 1)
-    tolerance = np.maximum(_TOLERANCE_VOXELS, _TOLERANCE_RELATIVE * np.array(image.shape[::-1]))
-    end = begin + np.abs(directions) @ extent_xyz
-    outside = (begin < 0).any() or (end > np.array(image.shape[::-1])).any()
-    if outside or (np.abs(first - begin) + drift > tolerance).any():
-        raise refusal
-    along = np.abs(directions).argmax(axis=1)
-    signs = directions.sum(axis=1)
-    return _noted(
-        Placement(
-            extent=labels.shape,
-            axes=(2 - int(along[2]), 2 - int(along[1]), 2 - int(along[0])),
-            backwards=(bool(signs[2] < 0), bool(signs[1] < 0), bool(signs[0] < 0)),
-            start=(int(begin[2]), int(begin[1]), int(begin[0])),
-        ),
-        labels,
-        image,
-    )
+    end = begin + steps @ label_extent
+    off = np.abs(first - begin) + np.abs(to_image[:3, :3] - directions) @ (label_extent - 1)
+    tolerance = np.maximum(_TOLERANCE_VOXELS, _TOLERANCE_RELATIVE * image_extent)
+    if (off > tolerance).any() or (begin < 0).any() or (end > image_extent).any():
+        return None
+    axis_x, axis_y, axis_z = (2 - int(axis) for axis in steps.argmax(axis=1))
+    back_x, back_y, back_z = (bool(sign < 0) for sign in directions.sum(axis=1))
+    x, y, z = (int(n) for n in begin)
+    return Placement(labels, (axis_z, axis_y, axis_x), (back_z, back_y, back_x), (z, y, x))
 
 
-def _noted(placement: Placement, labels: Volume, image: Volume) -> Placement:
+def _notes_on(placement: Placement, labels: Volume, image: Volume) -> tuple[str, ...]:
     notes = []
     if placement.axes != (0, 1, 2) or any(placement.backwards):
         runs = ", ".join(
@@ -155,7 +162,7 @@ def _noted(placement: Placement, labels: Volume, image: Volume) -> Placement:
             f"{axis} {begin}:{begin + n}" for axis, begin, n in zip("zyx", placement.start, covered, strict=True)
         )
         notes.append(f"{labels.path}: taken as the part {box} of {image.path}, as the headers say.")
-    return Placement(placement.extent, placement.axes, placement.backwards, placement.start, tuple(notes))
+    return tuple(notes)
 
 
 def _described(shape: Shape, affine_um: Affine) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise, product
 from math import prod
@@ -21,7 +21,7 @@ from ecc_px.labels.record import read_record
 from ecc_px.labels.values import MAX_VALUE, Translation, described, explicit, identity, whole_numbers
 from ecc_px.labels.workspace import WORKSPACE_SUFFIX, read_workspace
 from ecc_px.volumes import Volume, open_volume
-from ecc_px.volumes.blocks import Region, Shape, blocks_of, shape_of
+from ecc_px.volumes.blocks import Shape, blocks_of, shape_of
 from ecc_px.volumes.conversion import piece_shape
 from ecc_px.volumes.dtypes import LABEL_DTYPES
 from ecc_px.volumes.streaming import Progress
@@ -198,9 +198,9 @@ def _scan(
             start, numbers = placement.in_image(block.core, whole_numbers(piece, str(labels.path)))
             for brick, corner, part in _bricks(start, numbers):
                 counts += np.bincount(part.ravel(), minlength=MAX_VALUE + 1)
-                box = _cut(corner, translation.table[part])
-                if box is not None:
-                    boxes[(frame, *brick)].append(((frame, *box[0]), box[1][np.newaxis]))
+                drawn = translation.table[part]
+                if drawn.any():
+                    boxes[(frame, *brick)].append(_cut((frame, *corner), drawn[np.newaxis]))
         done += prod(shape_of(block.core))
         if progress is not None:
             progress(done, total)
@@ -211,8 +211,8 @@ def _bricks(start: Shape, numbers: npt.NDArray[np.uint16]) -> Iterator[tuple[Sha
     """Cut a piece that lies at `start` along the image's bricks: the brick, where its part begins, the part."""
     ranges = [_cuts(at, at + n) for at, n in zip(start, numbers.shape, strict=True)]
     for z, y, x in product(*ranges):
-        region: Region = tuple(slice(s.start - at, s.stop - at) for s, at in zip((z, y, x), start, strict=True))  # type: ignore[assignment]
-        part = numbers[region]
+        inside = tuple(slice(s.start - at, s.stop - at) for s, at in zip((z, y, x), start, strict=True))
+        part = numbers[inside]
         if part.any():
             yield (z.start // BRICK, y.start // BRICK, x.start // BRICK), (z.start, y.start, x.start), part
 
@@ -222,18 +222,18 @@ def _cuts(begin: int, end: int) -> list[slice]:
     return [slice(a, b) for a, b in pairwise(edges)]
 
 
-def _cut(corner: Shape, labels: npt.NDArray[np.uint8]) -> tuple[Shape, npt.NDArray[np.uint8]] | None:
-    """The smallest box around what is labelled, None where nothing is."""
-    if not labels.any():
-        return None
-    drawn = [np.flatnonzero(labels.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
-    z, y, x = (slice(int(along[0]), int(along[-1]) + 1) for along in drawn)
-    return (corner[0] + z.start, corner[1] + y.start, corner[2] + x.start), labels[z, y, x].copy()
+def _cut(corner: Corner, labels: npt.NDArray[np.uint8]) -> Box:
+    """The smallest box around what is labelled in one that begins at `corner`."""
+    inside = tuple(
+        slice(int(drawn[0]), int(drawn[-1]) + 1)
+        for drawn in (np.flatnonzero(labels.any(axis=tuple({0, 1, 2, 3} - {axis}))) for axis in range(4))
+    )
+    t, z, y, x = (at + along.start for at, along in zip(corner, inside, strict=True))
+    return (t, z, y, x), labels[inside].copy()
 
 
-def _joined(boxes: Iterable[Box]) -> LabelBlock:
-    """Boxes of one brick as one: pieces of a file end where they end, bricks where the image's do."""
-    boxes = list(boxes)
+def _joined(boxes: list[Box]) -> LabelBlock:
+    """Boxes of one brick as one: a piece of a file ends anywhere in a brick."""
     starts = np.array([start for start, _ in boxes])
     stops = starts + [labels.shape for _, labels in boxes]
     begin, end = starts.min(axis=0), stops.max(axis=0)

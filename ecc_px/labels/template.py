@@ -101,12 +101,17 @@ def write_template(
         raise OutputExists(f"{folder}: it is there already and may hold labels. Choose a new folder.")
     suffix = ".nii.gz" if compress else ".nii"
     template = Template(
-        folder, folder / f"image{suffix}", folder / f"labels{suffix}", folder / "classes.label",
-        folder / "annotate.itksnap", region, notes,
-    )  # fmt: skip
+        folder=folder,
+        image=folder / f"image{suffix}",
+        labels=folder / f"labels{suffix}",
+        descriptions=folder / "classes.label",
+        workspace=folder / "annotate.itksnap",
+        region=region,
+        notes=notes,
+    )
     with write_errors_named(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        output = PartialOutput(folder, overwrite=True)
+        output = PartialOutput(folder, overwrite=folder.exists())
         try:
             output.temporary.mkdir()
             _write_images(image, template, output.temporary, channel, size_um, progress)
@@ -191,8 +196,7 @@ def _write_images(
     image: Volume, template: Template, folder: Path, channel: int, voxel_um: VoxelUm, progress: Progress | None
 ) -> None:
     region, shape = template.region, shape_of(template.region)
-    affine_um = image_affine_um(image, voxel_um)
-    affine_um = affine_um.copy()
+    affine_um = image_affine_um(image, voxel_um).copy()
     affine_um[:3, 3] += affine_um[:3, :3] @ [along.start for along in reversed(region)]
     writer_of = NiftiGzWriter if template.image.suffix == ".gz" else NiftiWriter
     layout = Layout("zyx", shape, image.dtype, voxel_um)

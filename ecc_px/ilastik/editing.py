@@ -114,6 +114,9 @@ def _identity(path: Path) -> tuple[int, int, int]:
 
 def _is_mostly_dead(file: h5py.File, path: Path) -> bool:
     """Whether more than half of a file is space that deleted things left: HDF5 forgets it when it closes a file."""
+    size = path.stat().st_size
+    if size <= _SPARE_BYTES:
+        return False
     living = 0
 
     def visit(name: str, item: h5py.HLObject) -> None:
@@ -123,7 +126,7 @@ def _is_mostly_dead(file: h5py.File, path: Path) -> bool:
             living += item.id.get_storage_size()
 
     file.visititems(visit)
-    return path.stat().st_size > 2 * living + _SPARE_BYTES
+    return size > 2 * living + _SPARE_BYTES
 
 
 def _can_be_repacked(file: h5py.File) -> bool:

@@ -81,15 +81,12 @@ def add_lane(
         extent = (volume.frames, *volume.shape)
         check_labels(annotation or Annotation((), None), project, extent)
         stored_as = None if store == "copy" else _stored_path(volume, store, path)
-        if store == "copy":
+        if stored_as is None:
             require_room(volume, path)
         lane = len(project.lanes)
         with edited_ilp(path) as file:
-            inputs, training = file["Input Data"], file["PixelClassification"]
-            infos = inputs.require_group("infos")
-            roles = infos.create_group(next_name(infos, "lane"))
-            raw = roles.create_group("Raw Data")
-            roles.create_group("Prediction Mask")
+            training = file["PixelClassification"]
+            raw = _new_raw_data(file["Input Data"])
             if stored_as is None:
                 layout = target_layout(volume.layout, volume.voxel_um, None)
                 _store_internal(raw, copy_image(file, volume, layout, progress))
@@ -182,6 +179,14 @@ def _stored_path(volume: Volume, store: Store, project: Path) -> str:
         )
     path = path_from_project(volume.path, project, is_relative=store == "relative")
     return path + (volume.inner_path if isinstance(volume, Hdf5Volume) else "")
+
+
+def _new_raw_data(inputs: h5py.Group) -> h5py.Group:
+    """The group of a new lane's raw data; its prediction mask stays empty."""
+    infos = inputs.require_group("infos")
+    lane = infos.create_group(next_name(infos, "lane"))
+    lane.create_group("Prediction Mask")
+    return lane.create_group("Raw Data")
 
 
 def _store_linked(raw: h5py.Group, path: str, *, is_relative: bool) -> None:

@@ -1,6 +1,8 @@
 #!/usr/bin/env python
 """Compare our filters and votes with real vigra's, on noise and on a synthetic brain; exit code 1 if they differ.
 
+The votes are those of forests that ilastik trained, and of one that we trained and wrote into a project.
+
     python scripts/compare_with_vigra.py
 
 Needs Debian's python3-vigra (`apt-get install python3-vigra`).
@@ -8,8 +10,10 @@ Needs Debian's python3-vigra (`apt-get install python3-vigra`).
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -20,6 +24,8 @@ from peer import SYSTEM_PYTHON, has_vigra, vigra_features, vigra_votes
 from synthetic_brain import Brain, draw
 
 from ecc_px import load_classifier
+from ecc_px.classifiers.retraining import train_project
+from ecc_px.classifiers.training import TrainingSettings
 from ecc_px.features import Feature, FeatureSet
 from ecc_px.features.ilastik import FILTER_NAMES
 
@@ -47,27 +53,42 @@ def main() -> int:
             f"{'same' if good else 'DIFFERENT'}: {len(ours)} features of {what}, vigra {theirs.version}: "
             f"{found.linear:.1e} of the largest input, eigenvalues {found.eigenvalues:.1e} of the largest one"
         )
-    for project in PROJECTS:
-        forest = load_classifier(project).forest
-        thresholds = [forest.threshold[forest.feature == column] for column in range(forest.n_features)]
-        # Near the thresholds, and exactly on them: anywhere else every program agrees.
-        rows = np.stack(
-            [
-                rng.choice(t if len(t) else [0.0], ROWS) + rng.choice([0, 0, 1e-6, -1e-6, 1.0, -1.0], ROWS)
-                for t in thresholds
-            ],
-            axis=1,
-        ).astype(np.float32)
-        theirs = vigra_votes(rows, project)
-        ours = forest.probabilities(np.ascontiguousarray(rows.T).reshape(forest.n_features, 100, 100, -1))
-        ours = ours.reshape(forest.n_classes, -1).T * forest.n_trees
-        differing = int((np.abs(ours - theirs.result).max(axis=1) > 1e-3).sum())
-        failures += differing > 0
-        print(
-            f"{'DIFFERENT' if differing else 'same'}: votes of {project.parent.name} on {ROWS:,} rows, "
-            f"vigra {theirs.version}: {differing} rows differ"
-        )
+    with TemporaryDirectory(prefix="ecc-px-compare-") as name:
+        failures += sum(differing_votes(project, project.parent.name, rng) > 0 for project in PROJECTS)
+        trained = Path(name) / "project.ilp"
+        failures += differing_votes(retrained(PROJECTS[0], trained), "a project that we trained", rng) > 0
     return int(failures > 0)
+
+
+def retrained(project: Path, copy: Path) -> Path:
+    """A copy of a project with a forest of ours."""
+    shutil.copy(project, copy)
+    shutil.copy(project.with_name("train.h5"), copy.with_name("train.h5"))
+    train_project(copy, TrainingSettings(), leave_out=False)
+    return copy
+
+
+def differing_votes(project: Path, what: str, rng: np.random.Generator) -> int:
+    """Rows on which vigra's votes are not ours."""
+    forest = load_classifier(project).forest
+    thresholds = [forest.threshold[forest.feature == column] for column in range(forest.n_features)]
+    # Near the thresholds, and exactly on them: anywhere else every program agrees.
+    rows = np.stack(
+        [
+            rng.choice(t if len(t) else [0.0], ROWS) + rng.choice([0, 0, 1e-6, -1e-6, 1.0, -1.0], ROWS)
+            for t in thresholds
+        ],
+        axis=1,
+    ).astype(np.float32)
+    theirs = vigra_votes(rows, project)
+    ours = forest.probabilities(np.ascontiguousarray(rows.T).reshape(forest.n_features, 100, 100, -1))
+    ours = ours.reshape(forest.n_classes, -1).T * forest.n_trees
+    differing = int((np.abs(ours - theirs.result).max(axis=1) > 1e-3).sum())
+    print(
+        f"{'DIFFERENT' if differing else 'same'}: votes of {what} on {ROWS:,} rows, "
+        f"vigra {theirs.version}: {differing} rows differ"
+    )
+    return differing
 
 
 if __name__ == "__main__":

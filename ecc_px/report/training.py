@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from ecc_px.classifiers.evaluation import TrainingReport
 from ecc_px.volumes.partial import PartialOutput, write_errors_named
 
 MOST_IMPORTANT = 20
-MOST_LANES = 20
+MOST_LANES = 15
 """Bars that fit into the picture."""
 
 INK, BAR, FAINT = "#222222", "#3b6ea5", "#c9d6e5"
@@ -29,16 +29,16 @@ def training_picture(report: TrainingReport, path: str | Path) -> Path:
         The PNG to write; an earlier one is replaced.
     """
     path = Path(path)
-    figure = Figure(figsize=(13, 8), facecolor="white", layout="constrained")
-    grid = figure.add_gridspec(2, 2, width_ratios=(1.15, 1))
+    figure = Figure(figsize=(14, 8), facecolor="white", layout="constrained")
+    grid = figure.add_gridspec(2, 2, width_ratios=(1, 1.6))
     _labels(figure.add_subplot(grid[0, 0]), report)
+    _confusion(figure.add_subplot(grid[1, 0]), report)
     if report.lanes_left_out:
-        lower = grid[1, 0].subgridspec(1, 2)
-        _confusion(figure.add_subplot(lower[0]), report)
-        _lanes(figure.add_subplot(lower[1]), report)
+        right = grid[:, 1].subgridspec(2, 1, height_ratios=(2, 1))
+        _importance(figure.add_subplot(right[0]), report)
+        _lanes(figure.add_subplot(right[1]), report)
     else:
-        _confusion(figure.add_subplot(grid[1, 0]), report)
-    _importance(figure.add_subplot(grid[:, 1]), report)
+        _importance(figure.add_subplot(grid[:, 1]), report)
     output = PartialOutput(path, overwrite=True)
     with write_errors_named(path):
         try:
@@ -56,31 +56,33 @@ def _labels(axes: Axes, report: TrainingReport) -> None:
     shown = counts[:MOST_LANES]
     shades = np.linspace(1, 0.45, max(1, len(shown)))
     below = np.zeros(len(report.classes))
-    for lane, row, shade in zip(report.lanes, shown, shades, strict=False):
-        axes.barh(places, row, left=below, color=BAR, alpha=shade, edgecolor="white", linewidth=0.5, label=lane)
+    for row, shade in zip(shown, shades, strict=False):
+        axes.barh(places, row, left=below, color=BAR, alpha=shade, edgecolor="white", linewidth=0.5)
         below = below + row
     axes.barh(places, counts.sum(axis=0) - below, left=below, color=FAINT)
     for place, total, used in zip(places, counts.sum(axis=0), report.used, strict=True):
         text = f"{total:,}" if used == total else f"{total:,} ({used:,} used)"
         axes.annotate(text, (total, place), (4, 0), textcoords="offset points", va="center", color=INK, fontsize=9)
-    axes.set_yticks(places, [_shortened(name) for name in report.classes])
+    axes.set_yticks(places, _class_names(report))
     axes.invert_yaxis()
     axes.set_xlim(0, 1.25 * max(1, int(counts.sum(axis=0).max())))
-    if 1 < len(report.lanes) <= 6:
-        axes.legend(fontsize=8, frameon=False, loc="lower right")
-    _title(axes, f"labelled voxels in {len(report.lanes)} image{'s' * (len(report.lanes) > 1)}")
+    _title(
+        axes,
+        "labelled voxels"
+        if len(report.lanes) == 1
+        else f"labelled voxels, a shade for each of {len(report.lanes)} images",
+    )
 
 
 def _confusion(axes: Axes, report: TrainingReport) -> None:
     counts = np.array(report.confusion, float)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    names = [_shortened(name) for name in report.classes]
-    axes.set_xticks(range(len(names)), names, rotation=30 if len(names) > 3 else 0)
-    axes.set_yticks(range(len(names)), names)
-    axes.set_xlabel("given class", color=INK)
-    axes.set_ylabel("labelled class", color=INK)
-    if len(names) <= 10:
+    places = range(len(counts))
+    axes.set_xticks(places, [str(label) for label in range(1, len(counts) + 1)])
+    axes.set_yticks(places, _class_names(report))
+    axes.set_xlabel("class that was given", color=INK)
+    if len(counts) <= 8:
         for row, column in np.ndindex(counts.shape):
             colour = "white" if shares[row, column] > 0.6 else INK
             text = f"{shares[row, column]:.1%}\n{int(counts[row, column]):,}"
@@ -110,7 +112,7 @@ def _lanes(axes: Axes, report: TrainingReport) -> None:
     axes.invert_yaxis()
     axes.set_xlim(0, 1)
     axes.xaxis.set_major_formatter(PercentFormatter(1.0))
-    _title(axes, "right voxels of an image left out")
+    _title(axes, "right voxels of images left out")
 
 
 def _importance(axes: Axes, report: TrainingReport) -> None:
@@ -119,8 +121,9 @@ def _importance(axes: Axes, report: TrainingReport) -> None:
     axes.barh(places, [share for _, share in best], color=BAR)
     axes.set_yticks(places, [name for name, _ in best], fontsize=9)
     axes.invert_yaxis()
+    axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.xaxis.set_major_formatter(PercentFormatter(1.0))
-    axes.set_xlabel("share of the decrease of Gini's impurity", color=INK)
+    axes.set_xlabel("share of the decrease of impurity", color=INK)
     count = len(report.features)
     _title(axes, "features" if count <= MOST_IMPORTANT else f"the {MOST_IMPORTANT} most important of {count} features")
 
@@ -129,6 +132,10 @@ def _title(axes: Axes, text: str) -> None:
     axes.set_title(text, color=INK, fontsize=11, loc="left")
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
+
+
+def _class_names(report: TrainingReport) -> list[str]:
+    return [f"{label} {_shortened(name)}" for label, name in enumerate(report.classes, start=1)]
 
 
 def _shortened(name: str) -> str:

@@ -26,7 +26,7 @@ from ecc_px.labels import LabelClass, Role
 from ecc_px.models.forest import Forest
 from ecc_px.models.nodes import check_trees
 from ecc_px.volumes import VoxelUm
-from ecc_px.volumes.partial import PartialOutput, write_errors_named
+from ecc_px.volumes.partial import written_whole
 
 SUFFIX = ".pxc"
 
@@ -88,14 +88,8 @@ def write_bundle(path: str | Path, bundle: Bundle, *, overwrite: bool = False) -
     if not path.parent.is_dir():
         raise OutputFailed(f"{path}: there is no folder {path.parent}. Make it first.")
     content = _encoded(bundle)
-    with write_errors_named(path):
-        output = PartialOutput(path, overwrite=overwrite)
-        try:
-            output.temporary.write_bytes(content)
-            output.commit()
-        except BaseException:
-            output.discard()
-            raise
+    with written_whole(path, overwrite=overwrite) as temporary:
+        temporary.write_bytes(content)
     return path
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from ecc_px.errors import InvalidSetting, OutputExists, UnreadableClassifier
 from ecc_px.volumes import VoxelUm
-from ecc_px.volumes.partial import PartialOutput, write_errors_named
+from ecc_px.volumes.partial import write_errors_named, written_whole
 
 FOLDER_VARIABLE = "ECC_PX_CLASSIFIERS"
 
@@ -110,31 +110,26 @@ def copy_in(
     target = folder / name
     with write_errors_named(target):
         folder.mkdir(parents=True, exist_ok=True)
-        if not overwrite and os.path.lexists(target):
-            raise OutputExists(f"A classifier is called {name!r} already: choose another name, or pass --overwrite.")
-        output = PartialOutput(target, overwrite=overwrite)
-        try:
-            output.temporary.mkdir()
-            copy = output.temporary / f"{name}{path.suffix}"
-            shutil.copyfile(path, copy)
-            saved = SavedClassifier(
-                name=name,
-                file=copy.name,
-                sha256=sha256_of(copy),
-                source=str(path.resolve()),
-                saved=datetime.now(UTC).isoformat(timespec="seconds"),
-                classes=tuple(classes),
-                features=features,
-                stain=stain,
-                voxel_um=voxel_um,
-                note=note,
-            )
-            facts = json.dumps(asdict(saved), indent=2, ensure_ascii=False)
-            (output.temporary / _FACTS).write_text(facts + "\n", encoding="utf-8")
-            output.commit()
-        except BaseException:
-            output.discard()
-            raise
+    if not overwrite and os.path.lexists(target):
+        raise OutputExists(f"A classifier is called {name!r} already: choose another name, or pass --overwrite.")
+    with written_whole(target, overwrite=overwrite) as temporary:
+        temporary.mkdir()
+        copy = temporary / f"{name}{path.suffix}"
+        shutil.copyfile(path, copy)
+        saved = SavedClassifier(
+            name=name,
+            file=copy.name,
+            sha256=sha256_of(copy),
+            source=str(path.resolve()),
+            saved=datetime.now(UTC).isoformat(timespec="seconds"),
+            classes=tuple(classes),
+            features=features,
+            stain=stain,
+            voxel_um=voxel_um,
+            note=note,
+        )
+        facts = json.dumps(asdict(saved), indent=2, ensure_ascii=False)
+        (temporary / _FACTS).write_text(facts + "\n", encoding="utf-8")
     return saved
 
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from ecc_px.classifiers.evaluation import TrainingReport
-from ecc_px.volumes.partial import PartialOutput, write_errors_named
+from ecc_px.volumes.partial import written_whole
 
 MOST_IMPORTANT = 20
 MOST_LANES = 15
@@ -39,14 +39,8 @@ def training_picture(report: TrainingReport, path: str | Path) -> Path:
         _lanes(figure.add_subplot(right[1]), report)
     else:
         _importance(figure.add_subplot(grid[:, 1]), report)
-    output = PartialOutput(path, overwrite=True)
-    with write_errors_named(path):
-        try:
-            figure.savefig(output.temporary, format="png", dpi=110)
-            output.commit()
-        except BaseException:
-            output.discard()
-            raise
+    with written_whole(path, overwrite=True) as temporary:
+        figure.savefig(temporary, format="png", dpi=110)
     return path
 
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ecc_px.classifiers.evaluation import TrainingReport
-from ecc_px.volumes.partial import PartialOutput, write_errors_named
+from ecc_px.volumes.partial import written_whole
 
 MOST_IMPORTANT = 12
 """Features that are listed by name."""
@@ -94,12 +94,6 @@ def _numbers_right(table: Table) -> Table:
 
 
 def _write(path: Path, text: str) -> Path:
-    with write_errors_named(path):
-        output = PartialOutput(path, overwrite=True)
-        try:
-            output.temporary.write_text(text, encoding="utf-8")
-            output.commit()
-        except BaseException:
-            output.discard()
-            raise
+    with written_whole(path, overwrite=True) as temporary:
+        temporary.write_text(text, encoding="utf-8")
     return path

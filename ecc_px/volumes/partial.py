@@ -106,6 +106,24 @@ def _flush_to_disk(path: Path) -> None:
 
 
 @contextlib.contextmanager
+def written_whole(path: Path, *, overwrite: bool) -> Iterator[Path]:
+    """Where to write a file or folder that appears at `path` when the block ends without an error.
+
+    Raises
+    ------
+    OutputExists, OutputFailed
+    """
+    with write_errors_named(path):
+        output = PartialOutput(path, overwrite=overwrite)
+        try:
+            yield output.temporary
+            output.commit()
+        except BaseException:
+            output.discard()
+            raise
+
+
+@contextlib.contextmanager
 def write_errors_named(path: Path) -> Iterator[None]:
     """Turn what the system raises, on a full disk for example, into a sentence with the path."""
     try:

@@ -1,4 +1,4 @@
-"""No compiled kernel outlives a change of the sources it was made from."""
+"""No compiled kernel outlives a change of the sources it was made from, wherever kernels are kept."""
 
 import os
 import shutil
@@ -6,75 +6,94 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numba
 import pytest
 
-from ecc_px.compiling import forget_stale_kernels
+import ecc_px.compiling
+from ecc_px.compiling import CACHE_FOLDER, cache_folder
 
 CALLER = """
-from numba import njit
-from package.filters.callee import answer
+from {package}.compiling import kernel
+from {package}.filters.callee import answer
 
-@njit(cache=True)
+@kernel()
 def ask():
     return answer()
 """
 CALLEE = """
-from numba import njit
+from {package}.compiling import kernel
 
-@njit(cache=True)
+@kernel()
 def answer():
-    return {}
+    return {value}
 """
 
 
 @pytest.fixture
 def package(tmp_path):
-    folder = tmp_path / "package"
+    """A package with a kernel that calls a kernel of another file."""
+    folder = tmp_path / "installed" / "package"
     (folder / "filters").mkdir(parents=True)
     for init in (folder, folder / "filters"):
         (init / "__init__.py").touch()
-    (folder / "filters" / "caller.py").write_text(CALLER)
-    (folder / "filters" / "callee.py").write_text(CALLEE.format(1))
+    shutil.copy(ecc_px.compiling.__file__, folder)
+    (folder / "filters" / "caller.py").write_text(CALLER.format(package="package"))
+    change(folder, 1)
     return folder
 
 
-def ask(package):
-    command = [sys.executable, "-c", "from package.filters.caller import ask; print(ask())"]
-    environment = {**os.environ, "PYTHONPATH": str(package.parent)}
+def change(package, value):
+    (package / "filters" / "callee.py").write_text(CALLEE.format(package="package", value=value))
+
+
+def ask(package, **environment):
+    command = [sys.executable, "-c", "from package.filters.caller import ask; print(ask(), ask.stats.cache_hits)"]
+    environment = {**os.environ, "PYTHONPATH": str(package.parent), **environment}
     finished = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-    return int(finished.stdout)
+    answer, *hits = finished.stdout.split(maxsplit=1)
+    return int(answer), "1" in hits[0]
 
 
-def kernels(package):
-    return list(package.glob("*/__pycache__/*.nb[ic]"))
+@pytest.mark.parametrize("place", ["package", "NUMBA_CACHE_DIR", "user's cache"])
+def test_kernel_is_compiled_anew_when_a_function_that_it_calls_changed(package, place, tmp_path):
+    environment = {"NUMBA_CACHE_DIR": str(tmp_path / "given")} if place == "NUMBA_CACHE_DIR" else {}
+    if place == "user's cache":
+        (package / "__pycache__").write_text("in the way of a folder")
+        environment = {"XDG_CACHE_HOME": str(tmp_path / "user"), "PYTHONDONTWRITEBYTECODE": "1"}
+    assert ask(package, **environment) == (1, False)
+    assert ask(package, **environment) == (1, True)
+    change(package, 22)
+    assert ask(package, **environment) == (22, False)
+    kept = {"package": package, "NUMBA_CACHE_DIR": tmp_path / "given", "user's cache": tmp_path / "user"}[place]
+    assert list(kept.rglob("*.nbi"))
 
 
-def test_kernel_is_compiled_anew_when_a_function_that_it_calls_changed(package):
-    forget_stale_kernels(package)
-    assert ask(package) == 1
-    (package / "filters" / "callee.py").write_text(CALLEE.format(22))
-    assert ask(package) == 1  # numba alone does not notice: the reason for all this
-    assert forget_stale_kernels(package)
-    assert ask(package) == 22
-
-
-def test_kernels_are_kept_while_nothing_changes(package):
-    assert forget_stale_kernels(package)
+def test_kernels_of_an_earlier_state_beside_the_package_are_removed(package):
     ask(package)
-    kept = kernels(package)
-    assert not forget_stale_kernels(package)
-    assert kernels(package) == kept != []
+    (earlier,) = (package / "__pycache__").glob("kernels-*")
+    change(package, 2)
+    ask(package)
+    (now,) = (package / "__pycache__").glob("kernels-*")
+    assert now != earlier
 
 
-def test_package_that_cannot_be_written_to_is_left_alone(package):
-    forget_stale_kernels(package)
-    (package / "filters" / "new.py").touch()
-    shutil.rmtree(package / "__pycache__")
-    (package / "__pycache__").write_text("in the way")
-    assert forget_stale_kernels(package)
+def test_options_of_compiling_count_as_a_source(package):
+    before = cache_folder(package)
+    with (package / "compiling.py").open("a") as source:
+        source.write("# fastmath, say\n")
+    assert cache_folder(package).name != before.name
 
 
-def test_kernels_of_this_package_were_checked_on_import():
-    import ecc_px.filters.rows
+def test_kernels_of_other_packages_stay_where_they_were():
+    assert str(CACHE_FOLDER) != numba.config.CACHE_DIR
 
-    assert not forget_stale_kernels(Path(ecc_px.__file__).parent)
+
+def test_every_kernel_lives_in_a_room_that_is_watched():
+    package = Path(ecc_px.compiling.__file__).parent
+    with_kernels = {
+        path.parent.name for path in package.rglob("*.py") if "@kernel(" in path.read_text(encoding="utf-8")
+    }
+    assert with_kernels == set(ecc_px.compiling.KERNEL_ROOMS)
+    assert not any(
+        "njit" in path.read_text(encoding="utf-8") for room in with_kernels for path in (package / room).glob("*.py")
+    )

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from ecc_px.cells.objects import Objects, in_units
 from ecc_px.cells.runs import LabelledRuns, label_runs
-from ecc_px.compiling import COMPILE
+from ecc_px.compiling import kernel
 from ecc_px.volumes.blocks import Region, Shape
 
 
@@ -101,7 +100,7 @@ def objects_of_block(
     )
 
 
-@njit(**COMPILE)
+@kernel()
 def _sums(
     row: Any,
     start: Any,

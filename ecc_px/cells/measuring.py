@@ -10,10 +10,9 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from ecc_px.cells.objects import Objects, intensity_units
-from ecc_px.compiling import COMPILE
+from ecc_px.compiling import kernel
 from ecc_px.errors import InvalidSetting
 
 IntensityMode = Literal["obj_mean", "max", "local_mean"]
@@ -88,7 +87,7 @@ def measure(raw: npt.NDArray[Any], objects: Objects, corner: npt.NDArray[np.int6
     return Intensities(signal, background)
 
 
-@njit(**COMPILE)
+@kernel()
 def _cube(raw: Any, centre: Any, radius: int) -> Any:
     z, y, x = centre
     return raw[
@@ -96,7 +95,7 @@ def _cube(raw: Any, centre: Any, radius: int) -> Any:
     ]
 
 
-@njit(**COMPILE)
+@kernel()
 def _percentiles(raw: Any, centres: Any, radius: int, percentile: float) -> Any:
     """Percentile of the cube around each centre, interpolated linearly as `numpy.percentile` does."""
     out = np.empty(len(centres))
@@ -115,7 +114,7 @@ def _percentiles(raw: Any, centres: Any, radius: int, percentile: float) -> Any:
     return out
 
 
-@njit(**COMPILE)
+@kernel()
 def _select(values: Any, n: int, k: int) -> Any:
     """The k-th smallest of the first n values; afterwards, those behind it are not smaller (Hoare's quickselect).
 
@@ -143,7 +142,7 @@ def _select(values: Any, n: int, k: int) -> Any:
     return values[k]
 
 
-@njit(**COMPILE)
+@kernel()
 def _maxima(raw: Any, centres: Any, radius: int) -> Any:
     out = np.empty(len(centres))
     for i in range(len(centres)):
@@ -151,7 +150,7 @@ def _maxima(raw: Any, centres: Any, radius: int) -> Any:
     return out
 
 
-@njit(**COMPILE)
+@kernel()
 def _means(raw: Any, centres: Any, radius: int) -> Any:
     out = np.empty(len(centres))
     for i in range(len(centres)):

@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
-from ecc_px.compiling import COMPILE
+from ecc_px.compiling import kernel
 from ecc_px.volumes.blocks import Shape
 
 STEPS = {6: 1, 18: 2, 26: 3}
@@ -65,7 +64,7 @@ def label_runs(foreground: npt.NDArray[np.bool_], connectivity: int) -> Labelled
     return LabelledRuns(row, start, stop, component, count, (depth, height, width))
 
 
-@njit(**COMPILE)
+@kernel()
 def _scan(foreground: Any, words: Any) -> Any:
     """Runs of each row; `words` is the same memory, eight voxels to a number."""
     rows, width = foreground.shape
@@ -94,7 +93,7 @@ def _scan(foreground: Any, words: Any) -> Any:
     return row[:n].copy(), start[:n].copy(), stop[:n].copy(), first_of_row
 
 
-@njit(**COMPILE)
+@kernel()
 def _root(parent: Any, i: int) -> int:
     while parent[i] != i:
         parent[i] = parent[parent[i]]
@@ -102,7 +101,7 @@ def _root(parent: Any, i: int) -> int:
     return i
 
 
-@njit(**COMPILE)
+@kernel()
 def _join_rows(start: Any, stop: Any, first_of_row: Any, depth: int, height: int, steps: int) -> Any:
     """Component of each run, and how many there are.
 

@@ -13,9 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
-from ecc_px.compiling import COMPILE
+from ecc_px.compiling import kernel
 from ecc_px.filters.borders import reach
 from ecc_px.filters.eigenvalues import eigenvalues_2x2, eigenvalues_3x3
 from ecc_px.filters.gaussian import first_derivative_taps, second_derivative_taps, smoothing_taps
@@ -114,7 +113,7 @@ def filter_derivatives(
         _sweep_3d(image_rows, smoothed.shape[1], z, y, x, scale.taps(), channels, shape, out_rows)
 
 
-@njit(**COMPILE)
+@kernel()
 def _products_needed(channels: Any) -> Any:
     """Which of the products of a y and an x filter the wanted filters use."""
     need = np.zeros(PRODUCTS, np.bool_)
@@ -126,7 +125,7 @@ def _products_needed(channels: Any) -> Any:
     return need
 
 
-@njit(**COMPILE)
+@kernel()
 def _along_x(image: Any, first: int, picked: Any, x: Any, taps: Any, need: Any, padded: Any, out: Any) -> None:
     """Filter the picked rows of a plane, which begins at row `first`, along x.
 
@@ -147,7 +146,7 @@ def _along_x(image: Any, first: int, picked: Any, x: Any, taps: Any, need: Any, 
             even_along(out, 3 * height + j, padded, j, taps.narrow, n)
 
 
-@njit(**COMPILE)
+@kernel()
 def _along_y(rows: Any, height: int, used: int, taps: Any, need: Any, out: Any, first: int, pitch: int) -> None:
     """Filter `_along_x`'s rows, `height` of each filter, along y: row j is made of the rows j … j + 4.
 
@@ -175,7 +174,7 @@ def _along_y(rows: Any, height: int, used: int, taps: Any, need: Any, out: Any, 
             even_across(out, o + NN * pitch, rows, (h, h + 1, h + 2, h + 3, h + 4), taps.narrow, n)
 
 
-@njit(**COMPILE)
+@kernel()
 def _sweep_3d(
     image: Any, image_height: int, z: Any, y: Any, x: Any, taps: Any, channels: Any, shape: Any, out: Any
 ) -> None:
@@ -207,7 +206,7 @@ def _sweep_3d(
                 _finish_3d(ring, slot, strip, j, taps, channels, tensor, out, k * ny + top + j, nz * ny)
 
 
-@njit(**COMPILE)
+@kernel()
 def _five(slot: Any, strip: int, product: int, j: int) -> Any:
     """Row j of a product in the five planes of the ring."""
     offset = product * strip + j
@@ -221,7 +220,7 @@ def _five(slot: Any, strip: int, product: int, j: int) -> Any:
     )
 
 
-@njit(**COMPILE)
+@kernel()
 def _finish_3d(
     ring: Any, slot: Any, strip: int, j: int, taps: Any, channels: Any, tensor: Any, out: Any, row: int, pitch: int
 ) -> None:
@@ -259,7 +258,7 @@ def _finish_3d(
         eigenvalues_3x3(tensor, 0, 1, out, channels.hessian * pitch + row, pitch, n)
 
 
-@njit(**COMPILE)
+@kernel()
 def _sweep_2d(
     image: Any, image_height: int, z: Any, y: Any, x: Any, taps: Any, channels: Any, shape: Any, out: Any
 ) -> None:
@@ -277,7 +276,7 @@ def _sweep_2d(
             _finish_2d(product, ny, j, channels, tensor, out, k * ny + j, nz * ny)
 
 
-@njit(**COMPILE)
+@kernel()
 def _finish_2d(product: Any, height: int, j: int, channels: Any, tensor: Any, out: Any, row: int, pitch: int) -> None:
     """What the filters make of one row of the products; output channels are `pitch` rows apart."""
     gg, gd, dg, dd, gq, qg, nn = (

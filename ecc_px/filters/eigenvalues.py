@@ -12,9 +12,8 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from ecc_px.compiling import COMPILE
+from ecc_px.compiling import kernel
 from ecc_px.filters.rows import fma
 
 # cos(acos(r) / 3) on [0, 1], coefficients of r⁰ … r⁷; largest error 1.1e-8.
@@ -35,7 +34,7 @@ ROOT3 = np.float32(math.sqrt(3))
 TINY = np.float32(1e-18)
 
 
-@njit(**COMPILE)
+@kernel()
 def eigenvalues_2x2(matrix: Any, first: int, step: int, out: Any, o: int, out_step: int, n: int) -> None:
     """Eigenvalues of [[xx, xy], [xy, yy]] in float32.
 
@@ -52,7 +51,7 @@ def eigenvalues_2x2(matrix: Any, first: int, step: int, out: Any, o: int, out_st
         out[o + out_step, x] = centre - distance
 
 
-@njit(**COMPILE)
+@kernel()
 def eigenvalues_3x3(matrix: Any, first: int, step: int, out: Any, o: int, out_step: int, n: int) -> None:
     """Eigenvalues of symmetric 3×3 matrices.
 

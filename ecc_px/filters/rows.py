@@ -17,10 +17,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import njit, types, uintp
+from numba import types, uintp
 from numba.extending import intrinsic
 
-from ecc_px.compiling import COMPILE
+from ecc_px.compiling import kernel
 
 
 @intrinsic
@@ -34,7 +34,7 @@ def fma(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
     return signature, generate
 
 
-@njit(**COMPILE)
+@kernel()
 def scale_row(out: Any, o: int, rows: Any, centre: int, shift: Any, weight: Any, n: int) -> None:
     """out[o] = row · weight."""
     for i in range(n):
@@ -42,7 +42,7 @@ def scale_row(out: Any, o: int, rows: Any, centre: int, shift: Any, weight: Any,
         out[o, x] = rows[centre, x + shift] * weight
 
 
-@njit(**COMPILE)
+@kernel()
 def add_pair(
     out: Any, o: int, rows: Any, before: int, after: int, shift_before: Any, shift_after: Any, weight: Any, n: int
 ) -> None:
@@ -52,7 +52,7 @@ def add_pair(
         out[o, x] = fma(rows[after, x + shift_after] + rows[before, x + shift_before], weight, out[o, x])
 
 
-@njit(**COMPILE)
+@kernel()
 def add_four_pairs(
     out: Any, o: int, rows: Any, before: Any, after: Any, shift_before: Any, shift_after: Any, taps: Any, n: int
 ) -> None:
@@ -70,7 +70,7 @@ def add_four_pairs(
         out[o, x] = fma(rows[a3, x + sa3] + rows[b3, x + sb3], w3, total)
 
 
-@njit(**COMPILE)
+@kernel()
 def even_across(out: Any, o: int, rows: Any, picked: Any, taps: Any, n: int) -> None:
     """A symmetric filter of radius 2 over five rows: smoothing or second derivative."""
     before2, before1, centre, after1, after2 = picked
@@ -81,7 +81,7 @@ def even_across(out: Any, o: int, rows: Any, picked: Any, taps: Any, n: int) -> 
         out[o, x] = fma(rows[after2, x] + rows[before2, x], k2, total)
 
 
-@njit(**COMPILE)
+@kernel()
 def odd_across(out: Any, o: int, rows: Any, picked: Any, taps: Any, n: int) -> None:
     """An antisymmetric filter of radius 2 over five rows: first derivative."""
     before2, before1, _, after1, after2 = picked
@@ -92,7 +92,7 @@ def odd_across(out: Any, o: int, rows: Any, picked: Any, taps: Any, n: int) -> N
         out[o, x] = fma(rows[after2, x] - rows[before2, x], k2, first)
 
 
-@njit(**COMPILE)
+@kernel()
 def even_along(out: Any, o: int, padded: Any, row: int, taps: Any, n: int) -> None:
     """A symmetric filter of radius 2 along a row that has two more voxels on either side."""
     k0, k1, k2 = taps[0], taps[1], taps[2]
@@ -101,7 +101,7 @@ def even_along(out: Any, o: int, padded: Any, row: int, taps: Any, n: int) -> No
         out[o, x] = fma(padded[row, x + 4] + padded[row, x], k2, total)
 
 
-@njit(**COMPILE)
+@kernel()
 def odd_along(out: Any, o: int, padded: Any, row: int, taps: Any, n: int) -> None:
     """An antisymmetric filter of radius 2 along a row that has two more voxels on either side."""
     k1, k2 = taps[1], taps[2]
@@ -110,7 +110,7 @@ def odd_along(out: Any, o: int, padded: Any, row: int, taps: Any, n: int) -> Non
         out[o, x] = fma(padded[row, x + 4] - padded[row, x], k2, first)
 
 
-@njit(**COMPILE)
+@kernel()
 def pad_row(padded: Any, j: int, rows: Any, row: int, reach: Any) -> None:
     """padded[j] = a row with its mirrored ends, as `reach` says."""
     for i in range(reach.first):

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit, uintp
+from numba import uintp
 
-from ecc_px.compiling import COMPILE
+from ecc_px.compiling import kernel
 from ecc_px.filters.borders import grow, reach
 from ecc_px.filters.gaussian import HalfKernel
 from ecc_px.filters.rows import add_four_pairs, add_pair, pad_row, scale_row
@@ -63,7 +63,7 @@ def _rows_of(image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return image.reshape(-1, image.shape[-1])
 
 
-@njit(**COMPILE)
+@kernel()
 def _smooth_planes(
     image: Any, first: int, height: int, used: int, y: Any, x: Any, taps: Any, out: Any, planes: int
 ) -> None:
@@ -85,7 +85,7 @@ def _smooth_planes(
             smooth_across(out, k * ny + j, along_x, y.place, j, 1, 0, taps, nx)
 
 
-@njit(**COMPILE)
+@kernel()
 def _smooth_across(image: Any, z: Any, ny: int, taps: Any, out: Any) -> None:
     """Smooth along z: planes have `ny` rows."""
     nz = z.place.size - 2 * (taps.size - 1)
@@ -94,7 +94,7 @@ def _smooth_across(image: Any, z: Any, ny: int, taps: Any, out: Any) -> None:
             smooth_across(out, k * ny + j, image, z.place, k, ny, j, taps, image.shape[1])
 
 
-@njit(**COMPILE)
+@kernel()
 def smooth_along(out: Any, o: int, padded: Any, row: int, taps: Any, n: int) -> None:
     """Smooth a row along x; `padded` has `radius` more voxels on either side."""
     radius = taps.size - 1
@@ -114,7 +114,7 @@ def smooth_along(out: Any, o: int, padded: Any, row: int, taps: Any, n: int) -> 
         j += 1
 
 
-@njit(**COMPILE)
+@kernel()
 def smooth_across(
     out: Any, o: int, rows: Any, place: Any, start: int, stride: int, offset: int, taps: Any, n: int
 ) -> None:

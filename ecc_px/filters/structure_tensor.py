@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
-from ecc_px.compiling import COMPILE
+from ecc_px.compiling import kernel
 from ecc_px.filters.borders import Reach, grow, reach
 from ecc_px.filters.derivatives import RADIUS, DerivativeScale
 from ecc_px.filters.eigenvalues import eigenvalues_2x2, eigenvalues_3x3
@@ -67,7 +66,7 @@ def structure_tensor_eigenvalues(
     _eigenvalues_of_rows(tensor_rows, out_rows, pitch, in_2d)
 
 
-@njit(**COMPILE)
+@kernel()
 def _across(out: Any, o: int, rows: Any, picked: Any, taps: Any, n: int) -> None:
     """A half kernel with a 0 at its centre is a first derivative's."""
     if taps[0] == 0:
@@ -76,7 +75,7 @@ def _across(out: Any, o: int, rows: Any, picked: Any, taps: Any, n: int) -> None
         even_across(out, o, rows, picked, taps, n)
 
 
-@njit(**COMPILE)
+@kernel()
 def _separable(image: Any, z: Any, y: Any, x: Any, taps_z: Any, taps_y: Any, taps_x: Any) -> Any:
     """Filter along x, y and z with half kernels of radius 2; without `taps_z`, plane by plane."""
     planes, height, width = image.shape
@@ -108,7 +107,7 @@ def _separable(image: Any, z: Any, y: Any, x: Any, taps_z: Any, taps_y: Any, tap
     return out.reshape(nz, ny, nx)
 
 
-@njit(**COMPILE)
+@kernel()
 def _eigenvalues_of_rows(tensor: Any, out: Any, pitch: int, in_2d: bool) -> None:
     """Elements and eigenvalues each have `pitch` rows."""
     for row in range(pitch):

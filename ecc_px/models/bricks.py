@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
-from ecc_px.compiling import COMPILE
+from ecc_px.compiling import kernel
 
 Array = npt.NDArray[Any]
 Triple = tuple[int, int, int]
@@ -31,7 +30,7 @@ FLAT: tuple[Triple, Triple] = ((1, 16, 16), (1, 4, 4))
 """Voxels in a brick and bricks in a box, along z, y, x."""
 
 
-@njit(**COMPILE)
+@kernel()
 def brick_corners(box: Triple, brick: Triple, bricks: Triple, shape: Triple, corners: Array) -> int:
     """Write the corners of a box's bricks that lie in the block; return their number."""
     n = 0
@@ -45,7 +44,7 @@ def brick_corners(box: Triple, brick: Triple, bricks: Triple, shape: Triple, cor
     return n
 
 
-@njit(**COMPILE)
+@kernel()
 def gather_brick(
     plane: Array, strides: tuple[int, int], shape: Triple, corner: Array, brick: Triple, row: Array
 ) -> None:
@@ -74,7 +73,7 @@ def gather_brick(
                 to += np.uintp(RUN)
 
 
-@njit(**COMPILE)
+@kernel()
 def widen_bounds(row: Array, lows: Array, highs: Array) -> bool:
     """Let running minima and maxima take in a row; tell whether it holds a NaN, which they pass over.
 
@@ -90,7 +89,7 @@ def widen_bounds(row: Array, lows: Array, highs: Array) -> bool:
     return found_nan
 
 
-@njit(**COMPILE, fastmath={"nnan", "nsz"})
+@kernel(fastmath={"nnan", "nsz"})
 def bounds(lows: Array, highs: Array) -> tuple[float, float]:
     """Least and greatest of the running minima and maxima, which hold no NaN: so they may be taken in any order."""
     low, high = lows[0], highs[0]
@@ -100,7 +99,7 @@ def bounds(lows: Array, highs: Array) -> tuple[float, float]:
     return low, high
 
 
-@njit(**COMPILE)
+@kernel()
 def clear_nan_voxels(rows: Array, counts: Array) -> None:
     """Take the votes from every voxel of a brick that has a NaN among its features.
 
@@ -114,7 +113,7 @@ def clear_nan_voxels(rows: Array, counts: Array) -> None:
             counts[:, voxel] = 0
 
 
-@njit(**COMPILE)
+@kernel()
 def scatter_brick(counts: Array, corner: Array, brick: Triple, out: Array) -> None:
     """Write a brick's (C, 256) counts to their voxels of (C, z, y, x)."""
     n_classes, n_z, n_y, n_x = out.shape

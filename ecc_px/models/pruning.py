@@ -6,15 +6,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
-from ecc_px.compiling import COMPILE
+from ecc_px.compiling import kernel
 from ecc_px.models.nodes import NODE
 
 Array = npt.NDArray[Any]
 
 
-@njit(**COMPILE)
+@kernel()
 def pruning_scratch(n_nodes: int, n_trees: int) -> tuple[Array, Array, Array, Array]:
     """Room for `prune`: nodes to look at, where each is linked from, the links, and the nodes kept.
 
@@ -27,7 +26,7 @@ def pruning_scratch(n_nodes: int, n_trees: int) -> tuple[Array, Array, Array, Ar
     return to_visit, linked_from, links, kept
 
 
-@njit(**COMPILE)
+@kernel()
 def prune(
     nodes: Array,
     roots: Array,

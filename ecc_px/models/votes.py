@@ -19,9 +19,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
-from ecc_px.compiling import COMPILE
+from ecc_px.compiling import kernel
 from ecc_px.models.bricks import (
     BRICKS,
     FLAT,
@@ -77,7 +76,7 @@ def _flat_memory(features: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.floa
     return np.lib.stride_tricks.as_strided(features, (last,), (size,)), (f, z, y)
 
 
-@njit(**COMPILE)
+@kernel()
 def _count_votes(
     memory: Array,
     strides: Triple,
@@ -118,7 +117,7 @@ def _count_votes(
                     scatter_brick(counts, corners[b], brick, out)
 
 
-@njit(**COMPILE)
+@kernel()
 def _gather_box(
     memory: Array,
     strides: Triple,
@@ -142,7 +141,7 @@ def _gather_box(
     return has_nan
 
 
-@njit(**COMPILE)
+@kernel()
 def _lay_out_queue(kept: Array, roots: Array, settled: Array, starts: Array) -> int:
     """Give each kind of entry its part of the queue: inner nodes first, then the leaves of each kind.
 
@@ -173,13 +172,13 @@ def _lay_out_queue(kept: Array, roots: Array, settled: Array, starts: Array) -> 
     return n_entries
 
 
-@njit(**COMPILE)
+@kernel()
 def _part(link: int) -> Any:
     """The part of the queue that a link belongs to: 0 for an inner node, 1 + kind for a leaf."""
     return np.uintp(max(0, -link))
 
 
-@njit(**COMPILE)
+@kernel()
 def _route(
     kept: Array,
     entries: Array,
@@ -222,7 +221,7 @@ def _route(
         head += np.uintp(1)
 
 
-@njit(**COMPILE)
+@kernel()
 def _put_down(link: int, m0: Any, m1: Any, m2: Any, m3: Any, queue: Array, masks: Array, ends: Array) -> None:
     """Write a link and the mask of the voxels that follow it; it counts only if there are any."""
     part = _part(link)
@@ -232,7 +231,7 @@ def _put_down(link: int, m0: Any, m1: Any, m2: Any, m3: Any, queue: Array, masks
     ends[part] = slot + np.uintp((m0 | m1 | m2 | m3) != 0)
 
 
-@njit(**COMPILE)
+@kernel()
 def _count(masks: Array, starts: Array, ends: Array, settled: Array, n_trees: int, counts: Array) -> None:
     """Count a brick's votes for each kind: what the pruning settled, and the masks put down.
 
@@ -247,7 +246,7 @@ def _count(masks: Array, starts: Array, ends: Array, settled: Array, n_trees: in
             counts[rest] -= counts[kind]
 
 
-@njit(**COMPILE)
+@kernel()
 def _add_masks(masks: Array, counts: Array) -> None:
     """Add 1 to the count of every voxel for each mask that it is in.
 

@@ -6,14 +6,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
-from ecc_px.compiling import COMPILE
+from ecc_px.compiling import kernel
 
 Array = npt.NDArray[Any]
 
 
-@njit(**COMPILE)
+@kernel()
 def mean_fractions(
     voxels: Array,
     feature: Array,

@@ -13,7 +13,8 @@ uint16    v > floor((t + 1e-6) · 65535 + ½)
 ========  ===========================================
 
 Wherever t is a possible vote (0.7 of 100 trees), all three decide as the votes do: exactly 70 votes are *not* above
-0.7, 71 are. Between two votes, uint8 can be off by its own half step of 1/510.
+0.7, 71 are. Between two votes, uint8 can be off by its own half step of 1/510. The largest value, 255 or 65535, is
+above every threshold.
 """
 
 from __future__ import annotations
@@ -46,11 +47,17 @@ def highest_value_not_above(threshold: float, dtype: np.dtype[Any]) -> int | np.
     >>> highest_value_not_above(0.7, np.dtype("uint8"))
     179
     """
+    check_threshold(threshold)
+    if dtype.kind == "f":
+        return np.float32(threshold + VOTE_NOISE)
+    largest = int(np.iinfo(dtype).max)
+    return min(math.floor((threshold + VOTE_NOISE) * largest + 0.5), largest - 1)
+
+
+def check_threshold(threshold: float) -> None:
+    """Refuse a threshold that is no probability, or that no probability is above."""
     if not 0 <= threshold < 1:
         raise InvalidSetting(
             f"threshold {threshold:g}: a probability from 0 to below 1 is needed; a voxel is an object's where "
             "its probability is above it."
         )
-    if dtype.kind == "f":
-        return np.float32(threshold + VOTE_NOISE)
-    return math.floor((threshold + VOTE_NOISE) * np.iinfo(dtype).max + 0.5)

@@ -48,3 +48,9 @@ def test_seventy_of_a_hundred_votes_are_not_above_seven_tenths():
 def test_threshold_zero_takes_every_vote():
     assert np.float32(0.01) > highest_value_not_above(0, np.dtype("float32"))
     assert highest_value_not_above(0, np.dtype("uint8")) == 0
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize("threshold", [0.997, 0.9981, 0.9985, 0.999, 0.99999])
+def test_certainty_is_above_every_threshold(dtype, threshold):
+    assert np.iinfo(dtype).max > highest_value_not_above(threshold, np.dtype(dtype))

@@ -14,7 +14,7 @@ from ecc_px.errors import GridMismatch, InvalidSetting, UnreadableVolume
 from ecc_px.volumes.blocks import Region, Shape
 from ecc_px.volumes.volume import Volume
 
-ROUNDING = 0.01
+SLACK = 0.01
 """How far outside of 0..1 a float probability may lie before it is none."""
 
 
@@ -105,7 +105,7 @@ class Inputs:
                 f"{self.probabilities.path}: NaN among the probabilities (channel {self.channel}): "
                 "make the probability image again."
             )
-        if low < -ROUNDING or high > 1 + ROUNDING:
+        if low < -SLACK or high > 1 + ROUNDING:
             raise UnreadableVolume(
                 f"{self.probabilities.path}: values from {low:g} to {high:g} where float probabilities lie "
                 "between 0 and 1: is this the probability image?"

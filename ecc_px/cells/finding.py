@@ -108,7 +108,7 @@ def find_cells(
     local_min_percentile : float
         Which percentile of its cube is the background.
     exclude : path or Volume, optional
-        Voxels above 0 are left out.
+        Voxels above 0 in any channel are left out.
     jobs : int, optional
         Threads; default: one for each processor.
     block_shape : (z, y, x), optional

@@ -32,7 +32,7 @@ class Inputs:
     raw : Volume
     raw_channel : int
     exclude : Volume or None
-        Voxels above 0 are left out.
+        Voxels above 0 in any channel are left out.
     """
 
     probabilities: Volume
@@ -77,7 +77,7 @@ class Inputs:
     def foreground(self, region: Region) -> tuple[npt.NDArray[np.bool_], int]:
         """Voxels above the threshold and not excluded, and how many were."""
         image = self.probabilities.read(region, channel=self.channel)[0]
-        kept = None if self.exclude is None else ~(self.exclude.read(region, channel=0)[0] > 0)
+        kept = None if self.exclude is None else ~np.any(self.exclude.read(region) > 0, axis=0)
         if image.dtype.kind == "f":
             self._refuse_what_is_no_probability(image if kept is None else image[kept])
         above = image > highest_value_not_above(self.threshold, image.dtype)

@@ -200,6 +200,21 @@ def test_excluded_voxels_are_no_object_and_are_counted(blobs, csv_bytes):
     assert cells.summary.excluded_voxels == np.count_nonzero(above & (mask > 0))
 
 
+def test_a_voxel_is_excluded_by_any_channel():
+    image = np.zeros((4, 8, 8), np.float32)
+    image[1, 1, 1] = image[1, 4, 4] = image[2, 6, 6] = 1
+    mask = np.zeros((*image.shape, 2), np.uint8)
+    mask[1, 1, 1, 0] = mask[1, 4, 4, 1] = 1
+    cells = find_cells(
+        ArrayVolume(image),
+        ArrayVolume(image.astype(np.uint8)),
+        exclude=ArrayVolume(mask, axes="zyxc"),
+        voxel_um=(1, 1, 1),
+    )
+    assert cells.table.Y.tolist() == [6.0]
+    assert cells.summary.excluded_voxels == 2
+
+
 def test_volume_limits_are_included_and_the_summary_accounts_for_every_object(blobs):
     probabilities, raw = blobs
     image, volume = ArrayVolume(probabilities), ArrayVolume(raw)

@@ -133,7 +133,7 @@ def create_volume(
     compression : str, optional
         HDF5: gzip (default), lzf, none. OME-Zarr: zstd (default), gzip, none. Others have one each.
     attributes : mapping, optional
-        HDF5: attributes of the dataset.
+        What else to say of the image: text, numbers and lists of them. `Volume.attributes` gives them back.
     dataset : str
         HDF5: the dataset's path.
     overwrite : bool
@@ -156,10 +156,10 @@ def create_volume(
         No format has this extension, or the format can't do what is asked for.
     """
     path = Path(path)
-    common: dict[str, Any] = {"compression": compression, "overwrite": overwrite}
+    common: dict[str, Any] = {"compression": compression, "attributes": attributes, "overwrite": overwrite}
     match naming.suffix_of(path):
         case suffix if suffix in naming.HDF5_SUFFIXES:
-            return Hdf5Writer(path, layout, dataset=dataset, attributes=attributes, **common)
+            return Hdf5Writer(path, layout, dataset=dataset, **common)
         case suffix if suffix in naming.TIFF_SUFFIXES:
             return TiffVolumeWriter(path, layout, **common)
         case suffix if suffix in naming.ZARR_SUFFIXES:

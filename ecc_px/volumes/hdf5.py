@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ecc_px.errors import EccPxError, IncompleteVolume, InvalidSetting, UnreadableVolume
+from ecc_px.volumes.attributes import plain
 from ecc_px.volumes.axes import default_axes
 from ecc_px.volumes.axistags import axes_from_axistags
 from ecc_px.volumes.dtypes import native_dtype
@@ -54,7 +55,7 @@ class Hdf5Volume(Volume):
         try:
             self._dataset, chosen = _choose_dataset(self._file, path, inner_path, dtypes)
             self.inner_path = str(self._dataset.name)
-            self.attributes = {key: _plain(value) for key, value in self._dataset.attrs.items()}
+            self.attributes = {key: plain(value) for key, value in self._dataset.attrs.items()}
             self.layout = _layout_of(self._dataset, path, axes, chosen, dtypes)
         except BaseException as error:
             self.close()
@@ -141,7 +142,7 @@ def _layout_of(dataset: h5py.Dataset, path: Path, axes: str | None, chosen: str,
     voxel_um, origin = _voxel_um_of(dataset, axes, resolution)
     if voxel_um is not None:
         origins["voxel size"] = origin
-    names = [_plain(name) for name in np.ravel(dataset.attrs.get("channel_names", ()))]
+    names = [plain(name) for name in np.ravel(dataset.attrs.get("channel_names", ()))]
     if names:
         origins["channel names"] = "channel_names attribute"
     return Layout(
@@ -170,7 +171,7 @@ def _axes_of(dataset: h5py.Dataset, path: Path, given: str | None, stated: str |
         return given, "given"
     if stated is not None:
         return stated, "axistags"
-    labels = [_plain(label) for label in dataset.attrs.get("DIMENSION_LABELS", ())]
+    labels = [plain(label) for label in dataset.attrs.get("DIMENSION_LABELS", ())]
     if labels and all(isinstance(label, str) and label and label in "tzyxc" for label in labels):
         return "".join(labels), "DIMENSION_LABELS"
     guessed = default_axes(dataset.shape)
@@ -186,10 +187,3 @@ def _voxel_um_of(dataset: h5py.Dataset, axes: str, resolution: dict[str, float])
         z, y, x = (float(size) for size in sizes)
         return (z, y, x), "element_size_um attribute"
     return voxel_um_from(resolution, axes), "axistags resolution"
-
-
-def _plain(value: Any) -> Any:
-    """An attribute as Python's own types, so that it can be compared, printed and written elsewhere."""
-    if isinstance(value, bytes):
-        return value.decode(errors="replace")
-    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value

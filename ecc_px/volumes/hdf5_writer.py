@@ -42,16 +42,15 @@ class Hdf5Writer(VolumeWriter):
         layout: Layout,
         *,
         compression: str | None = None,
-        dataset: str = EXPORTED_DATA,
         attributes: Mapping[str, Any] | None = None,
         overwrite: bool = False,
+        dataset: str = EXPORTED_DATA,
     ) -> None:
         self._chunks = chunk_shape(layout, CHUNK_EDGE)
         chunked = replace(layout, chunks=self._chunks)
-        super().__init__(path, chunked, compression=compression, overwrite=overwrite)
+        super().__init__(path, chunked, compression=compression, attributes=attributes, overwrite=overwrite)
         self._encode = _ENCODERS[self.compression]
         self._dataset_name = dataset
-        self._attributes = dict(attributes or {})
         # Pieces of chunks are read, changed and written back: one thread at a time.
         self._lock = threading.Lock()
 
@@ -75,7 +74,7 @@ class Hdf5Writer(VolumeWriter):
             self._dataset.dims[number].label = axis
         if layout.channel_names is not None:
             attributes["channel_names"] = list(layout.channel_names)
-        for key, value in self._attributes.items():
+        for key, value in self.attributes.items():
             attributes[key] = value
         self._sink.raise_error()
 

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from nibabel.fileslice import fileslice
 
 from ecc_px.errors import IncompleteVolume, UnreadableVolume
+from ecc_px.volumes.attributes import attributes_in_text
 from ecc_px.volumes.dtypes import native_dtype
 from ecc_px.volumes.naming import volume_name
 from ecc_px.volumes.volume import SUPPORTED_DTYPES, Layout, Volume
@@ -28,6 +29,9 @@ _AXES = "xyztc"
 
 _UM_PER_UNIT = {"meter": 1e6, "mm": 1e3, "micron": 1.0}
 """By nibabel's name for the spatial part of `xyzt_units`."""
+
+_COMMENT = 6
+"""Code of the header extensions that are text for people."""
 
 
 class NiftiVolume(Volume):
@@ -62,7 +66,7 @@ class NiftiVolume(Volume):
         except Exception as error:  # nibabel, gzip and zlib each raise their own
             raise UnreadableVolume(f"{path}: it is no NIfTI file, or is damaged ({error}).") from error
         header = image.header
-        self.attributes = {"descrip": header["descrip"].item().decode(errors="replace")}
+        self.attributes = _attributes_of(header)
         # What a loaded header says of these, nibabel has reset for writing; the proxy has what the file says.
         stored = image.dataobj
         self._offset, self._stored_dtype = int(stored.offset), stored.dtype
@@ -166,3 +170,10 @@ def _affine_um(header: Any) -> npt.NDArray[np.float64] | None:
 def _rounded(size_um: float) -> float:
     """pixdim is float32: 0.0065 mm comes back as 6.5000000298 µm."""
     return float(f"{size_um:.6g}")
+
+
+def _attributes_of(header: Any) -> dict[str, Any]:
+    """The header's free text, and our attributes where a comment behind the header holds them."""
+    comments = [extension.get_content() for extension in header.extensions if extension.get_code() == _COMMENT]
+    text = "\n".join(bytes(comment).decode(errors="replace").strip("\0") for comment in comments)
+    return {"descrip": header["descrip"].item().decode(errors="replace"), **attributes_in_text(text)}

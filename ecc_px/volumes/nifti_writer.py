@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, ClassVar
@@ -13,6 +14,7 @@ import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 
+from ecc_px.volumes.attributes import attributes_text
 from ecc_px.volumes.axes import reordered
 from ecc_px.volumes.chunks import Index
 from ecc_px.volumes.mapped import mapped, reserve
@@ -29,7 +31,7 @@ class NiftiWriter(VolumeWriter):
 
     Parameters
     ----------
-    path, layout, compression, overwrite
+    path, layout, compression, attributes, overwrite
         As for every writer.
     affine_um : (4, 4), optional
         From voxel (x, y, z) to µm; without it, where our convention puts an image of the layout's voxel size.
@@ -45,12 +47,13 @@ class NiftiWriter(VolumeWriter):
         layout: Layout,
         *,
         compression: str | None = None,
+        attributes: Mapping[str, Any] | None = None,
         overwrite: bool = False,
         affine_um: npt.NDArray[np.float64] | None = None,
         description: str = "",
     ) -> None:
         stored = reordered(replace(layout, chunks=None), _nifti_axes(layout))
-        super().__init__(path, stored, compression=compression, overwrite=overwrite)
+        super().__init__(path, stored, compression=compression, attributes=attributes, overwrite=overwrite)
         self._affine_um = affine_um
         if affine_um is None and layout.voxel_um is not None:
             self._affine_um = affine_um_of(layout.voxel_um)
@@ -58,7 +61,7 @@ class NiftiWriter(VolumeWriter):
 
     def _begin(self) -> None:
         self._file = self._new_file()
-        header = _header_of(self.layout, self._affine_um, self._description)
+        header = _header_of(self.layout, self._affine_um, self._description, self.attributes)
         header.write_to(self._file)
         self._file.flush()
         offset = int(header.get_data_offset())
@@ -115,14 +118,18 @@ def _nifti_axes(layout: Layout) -> str:
     return "xyz" if "z" in layout.axes else "xy"
 
 
-def _header_of(layout: Layout, affine_um: npt.NDArray[np.float64] | None, description: str) -> Any:
+def _header_of(
+    layout: Layout, affine_um: npt.NDArray[np.float64] | None, description: str, attributes: Mapping[str, Any]
+) -> Any:
     is_large = max(layout.stored_shape) > _NIFTI1_LIMIT
     header = nib.Nifti2Header() if is_large else nib.Nifti1Header()
     header.set_data_shape(layout.stored_shape)
     header.set_data_dtype(layout.dtype)
     header.set_slope_inter(1, 0)
     header["magic"] = header.single_magic
-    header.set_data_offset(header.single_vox_offset)
+    if attributes:
+        header.extensions.append(nib.nifti1.Nifti1Extension("comment", attributes_text(attributes).encode()))
+    header.set_data_offset(header.single_vox_offset + header.extensions.get_sizeondisk())
     header["descrip"] = description.encode()[:79]
     if affine_um is not None:
         # In mm: ITK reads every unit, but writes this one, and so says the same of a file that went through it.

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import zarr
 
 from ecc_px.errors import InvalidSetting, UnreadableVolume
+from ecc_px.volumes.attributes import KEY
 from ecc_px.volumes.axes import default_axes
 from ecc_px.volumes.dtypes import native_dtype
 from ecc_px.volumes.naming import volume_name
@@ -49,7 +50,7 @@ class OmeZarrVolume(Volume):
         self.path = path
         self.name = volume_name(path)
         node = self._open(inner_path)
-        self.attributes = dict(node.attrs)
+        self.attributes = _attributes_of(node)
         image, self._array = self._image_and_array(node, level)
         self.layout = self._layout(image, axes, level, dtypes)
 
@@ -119,3 +120,10 @@ class OmeZarrVolume(Volume):
             place = ", ".join(f"{a} {s.start}:{s.stop}" for a, s in zip(self.axes, index, strict=True))
             raise UnreadableVolume(f"{self.path}: a chunk is damaged at {place} ({error}). Copy it again.") from error
         return np.asarray(piece).astype(self.dtype, copy=False)
+
+
+def _attributes_of(node: Any) -> dict[str, Any]:
+    """A group's or array's attributes; ours among them stand beside the others, as in the other formats."""
+    stated = dict(node.attrs)
+    own = stated.pop(KEY, {})
+    return stated | own if isinstance(own, dict) else stated

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +15,7 @@ import zarr
 import zarr.codecs
 
 from ecc_px.errors import InvalidSetting
+from ecc_px.volumes.attributes import KEY, as_json
 from ecc_px.volumes.axes import reordered
 from ecc_px.volumes.chunks import Index, chunk_shape, chunks_in, covers_whole_chunks
 from ecc_px.volumes.naming import volume_name
@@ -49,6 +51,7 @@ class OmeZarrWriter(VolumeWriter):
         layout: Layout,
         *,
         compression: str | None = None,
+        attributes: Mapping[str, Any] | None = None,
         overwrite: bool = False,
         ngff_version: str = "0.4",
         downsampling: Downsampling = "mean",
@@ -56,7 +59,7 @@ class OmeZarrWriter(VolumeWriter):
         stored = reordered(layout, "".join(axis for axis in "tczyx" if axis in layout.axes))
         self._chunks = chunk_shape(stored, CHUNK_EDGE)
         chunked = replace(stored, chunks=self._chunks)
-        super().__init__(path, chunked, compression=compression, overwrite=overwrite)
+        super().__init__(path, chunked, compression=compression, attributes=attributes, overwrite=overwrite)
         if ngff_version not in ("0.4", "0.5"):
             raise InvalidSetting(f"{path}: OME-Zarr {ngff_version} is not written, only 0.4 and 0.5.")
         self._version = ngff_version
@@ -97,7 +100,8 @@ class OmeZarrWriter(VolumeWriter):
         finest = [size.get(axis, 1.0) for axis in self.layout.axes]
         # The mean of two voxels lies between them, a voxel taken out of them does not.
         shift = 0.5 if self._downsampling == "mean" else 0.0
-        attributes = multiscales_attributes(
+        attributes = {KEY: as_json(self.attributes)} if self.attributes else {}
+        attributes |= multiscales_attributes(
             volume_name(self.path),
             self.layout.axes,
             [[s * f for s, f in zip(finest, level, strict=True)] for level in factors],

@@ -16,7 +16,7 @@ import tifffile
 from ecc_px.errors import IncompleteVolume, InvalidSetting, UnreadableVolume
 from ecc_px.volumes.dtypes import native_dtype
 from ecc_px.volumes.naming import volume_name
-from ecc_px.volumes.tiff_metadata import channel_names_of, sizes_of
+from ecc_px.volumes.tiff_metadata import attributes_of, channel_names_of, sizes_of
 from ecc_px.volumes.tiff_pages import DamagedPage, Plane, RawPlane, end_of, end_of_tags, plane_of
 from ecc_px.volumes.volume import SUPPORTED_DTYPES, Layout, Volume
 from ecc_px.volumes.voxel_size import voxel_um_from
@@ -47,7 +47,6 @@ class TiffVolume(Volume):
     ) -> None:
         self.path = path
         self.name = volume_name(path)
-        self.attributes = {}
         try:
             # The files that an OME-TIFF may refer to are not followed: a folder of planes is read as one.
             self._file = tifffile.TiffFile(path, _multifile=False)
@@ -58,6 +57,7 @@ class TiffVolume(Volume):
             self._lock = threading.Lock()
             self._series = self._choose_series(level)
             self.layout = self._layout(axes, dtypes)
+            self.attributes = attributes_of(self._file.pages.first)
             self._refuse_missing_bytes()
         except BaseException:
             self.close()

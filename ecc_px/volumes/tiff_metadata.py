@@ -1,12 +1,14 @@
-"""Voxel size and channel names in a TIFF's metadata: OME-XML, ImageJ's description, resolution tags."""
+"""Voxel size, channel names and our attributes in a TIFF's metadata: OME-XML, ImageJ's description, resolution tags."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 from xml.etree import ElementTree
 
 import tifffile
 
+from ecc_px.volumes.attributes import attributes_in_text
 from ecc_px.volumes.voxel_size import micrometres_per
 
 Sizes = dict[str, float]
@@ -38,16 +40,30 @@ def channel_names_of(page: tifffile.TiffPage) -> tuple[str, ...] | None:
     return tuple(name for name in names if name) if names and all(names) else None
 
 
+def attributes_of(page: tifffile.TiffPage) -> dict[str, Any]:
+    """Our attributes in the first page's description; empty where another program wrote the file."""
+    description = page.description
+    if not _is_ome(description):
+        return attributes_in_text(description)
+    texts = (element.text or "" for element in _ome_elements(description) if element.tag.endswith("}Description"))
+    return attributes_in_text("\n".join(texts))
+
+
 def _is_ome(description: str) -> bool:
     return "<OME" in description[:2000] and description.rstrip().endswith("OME>")
 
 
-def _ome_pixels(description: str) -> Any | None:
+def _ome_elements(description: str) -> Iterator[Any]:
+    """All elements of OME-XML; none where it is damaged."""
     try:
         root = ElementTree.fromstring(description)
     except ElementTree.ParseError:
-        return None
-    return next((element for element in root.iter() if element.tag.endswith("}Pixels")), None)
+        return
+    yield from root.iter()
+
+
+def _ome_pixels(description: str) -> Any | None:
+    return next((element for element in _ome_elements(description) if element.tag.endswith("}Pixels")), None)
 
 
 def _ome_sizes(description: str) -> Sizes:

@@ -14,7 +14,7 @@ from ecc_px.errors import IncompleteVolume, UnreadableVolume
 from ecc_px.volumes.dtypes import native_dtype
 from ecc_px.volumes.naming import volume_name
 from ecc_px.volumes.plane_series import planes_in
-from ecc_px.volumes.tiff_metadata import sizes_of
+from ecc_px.volumes.tiff_metadata import attributes_of, sizes_of
 from ecc_px.volumes.tiff_pages import DamagedPage, end_of, end_of_tags, plane_of
 from ecc_px.volumes.volume import SUPPORTED_DTYPES, Layout, Volume
 from ecc_px.volumes.voxel_size import voxel_um_from
@@ -39,13 +39,13 @@ class TiffPlanesVolume(Volume):
     def __init__(self, path: Path, *, axes: str | None = None, dtypes: Collection[str] = SUPPORTED_DTYPES) -> None:
         self.path = path
         self.name = volume_name(path)
-        self.attributes = {}
         self._planes = planes_in(path)
         first = self._planes[0]
         with _opened(first) as file:
             page = file.pages.first
             plane_shape, dtype, page_axes = page.shape, page.dtype, page.axes
             sizes, origin = sizes_of(page)
+            self.attributes = attributes_of(page)
             chunks = None if page.is_memmappable else (1, *page.chunks)
         self._page_axes = page_axes
         stated = "z" + page_axes.replace("S", "c").lower()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy.typing as npt
 import tifffile
 
 from ecc_px.errors import InvalidSetting
+from ecc_px.volumes.attributes import attributes_text
 from ecc_px.volumes.axes import reordered
 from ecc_px.volumes.chunks import Index
 from ecc_px.volumes.mapped import mapped, reserve
@@ -36,9 +38,9 @@ class TiffVolumeWriter(VolumeWriter):
 
     compressions = ("none",)
 
-    def __init__(self, path: Path, layout: Layout, *, compression: str | None = None, overwrite: bool = False) -> None:
+    def __init__(self, path: Path, layout: Layout, **common: Any) -> None:
         stored = reordered(replace(layout, chunks=None), "".join(axis for axis in _STORED_ORDER if axis in layout.axes))
-        super().__init__(path, stored, compression=compression, overwrite=overwrite)
+        super().__init__(path, stored, **common)
         size = int(np.prod(stored.stored_shape, dtype=np.int64)) * stored.dtype.itemsize
         self._is_big = size > _CLASSIC_LIMIT
         is_named_ome = volume_name(path) != path.stem
@@ -46,7 +48,7 @@ class TiffVolumeWriter(VolumeWriter):
 
     def _begin(self) -> None:
         layout, temporary = self.layout, self._output.temporary
-        metadata = _imagej_metadata(layout) if self._is_imagej else _ome_metadata(layout)
+        metadata = (_imagej_metadata if self._is_imagej else _ome_metadata)(layout, self.attributes)
         with tifffile.TiffWriter(
             temporary, bigtiff=self._is_big, imagej=self._is_imagej, ome=not self._is_imagej
         ) as tiff:
@@ -78,11 +80,11 @@ class TiffPlanesWriter(VolumeWriter):
 
     compressions = ("none",)
 
-    def __init__(self, path: Path, layout: Layout, *, compression: str | None = None, overwrite: bool = False) -> None:
+    def __init__(self, path: Path, layout: Layout, **common: Any) -> None:
         if layout.frames > 1:
             raise InvalidSetting(f"{path}: a folder of planes can't hold {layout.frames} time points.")
         stored = reordered(replace(layout, chunks=None), "zyxc" if layout.channels > 1 else "zyx")
-        super().__init__(path, stored, compression=compression, overwrite=overwrite)
+        super().__init__(path, stored, **common)
         self._offset = 0
 
     def _begin(self) -> None:
@@ -97,7 +99,7 @@ class TiffPlanesWriter(VolumeWriter):
                     dtype=layout.dtype,
                     photometric="minisblack",
                     planarconfig="contig" if "c" in layout.axes else None,
-                    description=_plane_description(layout.voxel_um),
+                    description=_plane_description(layout.voxel_um, self.attributes),
                     metadata=None,
                     returnoffset=True,
                     **_resolution(layout.voxel_um, in_centimetres=False),
@@ -138,24 +140,31 @@ def _resolution(voxel_um: VoxelUm | None, *, in_centimetres: bool) -> dict[str, 
     return {"resolution": (unit_um / x, unit_um / y), "resolutionunit": unit}
 
 
-def _imagej_metadata(layout: Layout) -> dict[str, Any]:
+def _imagej_metadata(layout: Layout, attributes: Mapping[str, Any]) -> dict[str, Any]:
     metadata: dict[str, Any] = {"axes": layout.axes.upper()}
     if layout.voxel_um is not None:
         metadata |= {"spacing": layout.voxel_um[0], "unit": "um"}
+    if attributes:
+        # Becomes a line of the description; ImageJ passes over keys that it does not know.
+        key, text = attributes_text(attributes).split("=", 1)
+        metadata[key] = text
     return metadata
 
 
-def _ome_metadata(layout: Layout) -> dict[str, Any]:
+def _ome_metadata(layout: Layout, attributes: Mapping[str, Any]) -> dict[str, Any]:
     metadata: dict[str, Any] = {"axes": layout.axes.upper()}
     for axis, size in zip("ZYX", layout.voxel_um or (), strict=False):
         metadata |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": "µm"}
     if layout.channel_names and "c" in layout.axes:
         metadata["Channel"] = {"Name": list(layout.channel_names)}
+    if attributes:
+        metadata["Description"] = attributes_text(attributes)
     return metadata
 
 
-def _plane_description(voxel_um: VoxelUm | None) -> str | None:
+def _plane_description(voxel_um: VoxelUm | None, attributes: Mapping[str, Any]) -> str | None:
     """ImageJ's description: the one that can say on a single plane how far the next one is."""
-    if voxel_um is None:
-        return None
-    return f"ImageJ=1.53k\nimages=1\nunit=um\nspacing={voxel_um[0]!r}\n"
+    lines = [] if voxel_um is None else ["unit=um", f"spacing={voxel_um[0]!r}"]
+    if attributes:
+        lines.append(attributes_text(attributes))
+    return "\n".join(["ImageJ=1.53k", "images=1", *lines, ""]) if lines else None

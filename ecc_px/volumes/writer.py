@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Self
@@ -29,14 +30,25 @@ class VolumeWriter(ABC):
         In the axis order and with the chunks that the file will have: regions of whole chunks are written fastest.
     compression : str, optional
         One of the format's `compressions`; the first of them where not given.
+    attributes : mapping, optional
+        What else to say of the image, as `Volume.attributes` will: text, numbers and lists of them.
     overwrite : bool
     """
 
     compressions: ClassVar[tuple[str, ...]]
 
-    def __init__(self, path: Path, layout: Layout, *, compression: str | None = None, overwrite: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        layout: Layout,
+        *,
+        compression: str | None = None,
+        attributes: Mapping[str, Any] | None = None,
+        overwrite: bool = False,
+    ) -> None:
         self.path = path
         self.layout = layout
+        self.attributes = dict(attributes or {})
         self.compression = self.compressions[0] if compression is None else compression
         if self.compression not in self.compressions:
             raise InvalidSetting(

@@ -7,8 +7,11 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
+import tifffile
+import zarr
 from foreign_files import noise
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -151,6 +154,47 @@ def test_an_array_that_does_not_fit_its_region_is_refused(tmp_path: Path) -> Non
         for wrong in (np.zeros((3, 4, 5), "uint8"), np.zeros((1, 3, 4, 4), "uint8"), np.zeros((1, 3, 4, 5), "uint16")):
             with pytest.raises(ValueError, match="the region takes"):
                 writer.write(whole((3, 4, 5)), wrong)
+
+
+SAYINGS = {
+    "class_labels": [3, 1],
+    "rounding": "rint(float32(votes / trees) * 255), halves to even",
+    "drange": [0.0, 1.0],
+    "class_names": ['Zellkörper {1} <b> & "c"', "line\nand = 1"],
+    "seed": 7,
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("voxel_um", [None, (5.0, 2.0, 1.5)], ids=["no size", "size"])
+def test_attributes_are_given_back_as_they_were(name: str, voxel_um, tmp_path: Path) -> None:
+    image = noise((2, *SHAPE), "uint8")
+    given_ones = SAYINGS | {"drange": (0.0, 1.0), "seed": np.int64(7)}
+    with create_volume(tmp_path / name, layout_of(image, "zyxc", voxel_um=voxel_um), attributes=given_ones) as writer:
+        writer.write(whole(SHAPE), image)
+    with open_volume(tmp_path / name) as volume:
+        assert {key: volume.attributes.get(key) for key in SAYINGS} == SAYINGS
+        assert volume.voxel_um == voxel_um
+        np.testing.assert_array_equal(volume.read(), image)
+
+
+def test_attributes_do_not_hinder_other_readers(tmp_path: Path) -> None:
+    image = noise((2, *SHAPE), "uint8")
+    for name in ("out.tif", "out.ome.tif", "out.nii", "new.ome.zarr"):
+        layout = layout_of(image, "zyxc", voxel_um=(5.0, 2.0, 1.5))
+        with create_volume(tmp_path / name, layout, attributes=SAYINGS, ngff_version="0.5") as writer:
+            writer.write(whole(SHAPE), image)
+    for name in ("out.tif", "out.ome.tif"):
+        np.testing.assert_array_equal(tifffile.imread(tmp_path / name), image.transpose(1, 0, 2, 3))
+    with tifffile.TiffFile(tmp_path / "out.tif") as file:
+        assert (file.imagej_metadata["spacing"], file.imagej_metadata["unit"]) == (5.0, "um")
+    with tifffile.TiffFile(tmp_path / "out.ome.tif") as file:
+        assert 'PhysicalSizeZ="5.0"' in file.ome_metadata
+    np.testing.assert_array_equal(
+        np.asarray(nib.load(tmp_path / "out.nii").dataobj)[:, :, :, 0], image.transpose(3, 2, 1, 0)
+    )
+    group = zarr.open_group(tmp_path / "new.ome.zarr", mode="r")
+    assert set(group.attrs) == {"ome", "ecc_px"}
 
 
 def test_the_same_image_gives_the_same_bytes(tmp_path: Path) -> None:

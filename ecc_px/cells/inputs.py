@@ -105,7 +105,7 @@ class Inputs:
                 f"{self.probabilities.path}: NaN among the probabilities (channel {self.channel}): "
                 "make the probability image again."
             )
-        if low < -SLACK or high > 1 + ROUNDING:
+        if low < -SLACK or high > 1 + SLACK:
             raise UnreadableVolume(
                 f"{self.probabilities.path}: values from {low:g} to {high:g} where float probabilities lie "
                 "between 0 and 1: is this the probability image?"

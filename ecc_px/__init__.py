@@ -8,6 +8,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ecc_px.version import __version__
+
 if TYPE_CHECKING:
     from ecc_px.cells import Cells, find_cells
     from ecc_px.classifiers import Classifier, load_classifier
@@ -15,8 +17,6 @@ if TYPE_CHECKING:
     from ecc_px.features import FeatureSet
     from ecc_px.pipeline import Prediction, predict
     from ecc_px.volumes import Volume, create_volume, open_volume
-
-__version__ = "0.1.0"
 
 _ROOMS = {
     "Cells": "ecc_px.cells",
@@ -39,12 +39,17 @@ __all__ = [
     "FeatureSet",
     "Prediction",
     "Volume",
+    "__version__",
     "create_volume",
     "find_cells",
     "load_classifier",
     "open_volume",
     "predict",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
 
 
 def __getattr__(name: str) -> Any:

@@ -15,9 +15,9 @@ Export = Literal["probabilities", "segmentation", "uncertainty", "features"]
 ProbabilityDtype = Literal["float32", "uint8", "uint16"]
 
 ROUNDING = {
-    "float32": "votes / trees, the nearest float32",
-    "uint8": "rint(float32(votes / trees) * 255), halves to even",
-    "uint16": "rint(float32(votes / trees) * 65535), halves to even",
+    "float32": "mean of the trees' votes, the nearest float32",
+    "uint8": "rint(float32(mean of the trees' votes) * 255), halves to even",
+    "uint16": "rint(float32(mean of the trees' votes) * 65535), halves to even",
 }
 """How a probability becomes a number of each type; written into every probability image."""
 
@@ -54,7 +54,7 @@ class ExportPlan:
                 image = segmentation(probabilities)
             else:
                 image = uncertainty(probabilities)
-        return image if inside is None else image * inside.astype(image.dtype)
+        return image if inside is None else np.where(inside, image, image.dtype.type(0))
 
 
 def plan_exports(
@@ -105,8 +105,8 @@ def quantise(probabilities: npt.NDArray[np.float32], dtype: np.dtype[Any]) -> np
 
 
 def segmentation(probabilities: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
-    """The number of the most probable class, from 1; the lowest of equals. (class, …) → (1, …)."""
-    return (probabilities.argmax(axis=0) + 1).astype(np.uint8)[None]
+    """The number of the most probable class, from 1; the lowest of equals; 0 without any vote. (class, …) → (1, …)."""
+    return np.where(probabilities.any(axis=0), probabilities.argmax(axis=0) + 1, 0).astype(np.uint8)[None]
 
 
 def uncertainty(probabilities: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

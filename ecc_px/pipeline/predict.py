@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import product
 from math import prod
 from pathlib import Path
@@ -16,7 +17,7 @@ import numpy.typing as npt
 from ecc_px.classifiers import Classifier, load_classifier
 from ecc_px.errors import GridMismatch, InvalidSetting
 from ecc_px.pipeline.exports import ROUNDING, Export, ExportPlan, ProbabilityDtype, plan_exports
-from ecc_px.pipeline.receipt import describe_classifier, describe_volume, now, write_receipt
+from ecc_px.pipeline.receipt import describe_classifier, describe_volume, forget_receipt, now, write_receipt
 from ecc_px.volumes import Layout, Volume, VolumeWriter, VoxelUm, create_volume, open_volume
 from ecc_px.volumes.blocks import Block, Run, Shape, runs_of, shape_of
 from ecc_px.volumes.partial import write_errors_named
@@ -35,6 +36,8 @@ RUN_LENGTH = 2048
 """Voxels along x that are read at once: a run's region is tens of MB."""
 FEATURE_BYTES = 96 * 2**20
 """Most memory for one block's features; with more features than fit, blocks are smaller."""
+ALL_FEATURE_BYTES = 512 * 2**20
+"""Most memory for the features of all threads together, as long as blocks are no smaller than a chunk."""
 CHUNK_EDGE = 64
 FLAT_CHUNK_EDGE = 256
 
@@ -107,6 +110,13 @@ class PredictionSettings:
             raise InvalidSetting(f"{self.jobs} threads can't compute anything: pass a number from 1.")
         if self.block is not None and min(self.block) < 1:
             raise InvalidSetting(f"A block of {self.block} voxels is empty.")
+        fixed = {"exports": ("probabilities",), "dtype": "float32", "classes": None}
+        ignored = [name for name, default in fixed.items() if getattr(self, name) != default]
+        if self.file_format == "ecc" and ignored:
+            raise InvalidSetting(
+                f"The format 'ecc' is label 1 alone as uint8, and leaves no choice of {', '.join(ignored)}: "
+                "choose another format."
+            )
 
 
 def predict(
@@ -122,7 +132,7 @@ def predict(
 
     Parameters
     ----------
-    classifier : Classifier or path of an .ilp
+    classifier : Classifier, path of an .ilp or .pxc, or name of a saved classifier
     volume : Volume or path
     out_dir : path
         Made if it does not exist.
@@ -188,7 +198,9 @@ def _predict(
         plans = plan_exports(classifier, ("probabilities",), "uint8", (1,), volume.channels, flat=flat)
     else:
         plans = plan_exports(classifier, settings.exports, settings.dtype, settings.classes, volume.channels, flat=flat)
-    block_shape = settings.block or block_shape_for(volume.shape, classifier.features.count(volume.channels, flat=flat))
+    jobs = settings.jobs or os.cpu_count() or 1
+    columns = classifier.features.count(volume.channels, flat=flat)
+    block_shape = settings.block or block_shape_for(volume.shape, columns, jobs)
     outputs = {plan.kind: output_path(out_dir, volume.name, plan.kind, settings.file_format) for plan in plans}
     with write_errors_named(out_dir):
         out_dir.mkdir(parents=True, exist_ok=True)
@@ -201,69 +213,106 @@ def _predict(
         ]
         work = _RunWork(classifier, volume, mask, tuple(zip(plans, writers, strict=True)))
         runs = runs_of(volume.shape, block_shape, classifier.features.halo(flat=flat), RUN_LENGTH)
-        done = 0
-        tasks = product(range(volume.frames), runs)
-        for _, voxels in in_order(work, tasks, settings.jobs or os.cpu_count() or 1):
-            done += voxels
+        done = without_votes = 0
+        for _, made in in_order(work, product(range(volume.frames), runs), jobs):
+            for store in made.stores:
+                store()
+            without_votes += made.without_votes
+            done += made.voxels
             if progress is not None:
                 progress(done, total)
+        for plan in plans:
+            forget_receipt(outputs[plan.kind])
     seconds = (now() - started).total_seconds()
+    warnings: tuple[str, ...] = (warning,) if warning else ()
+    if without_votes:
+        warnings += (
+            f"{volume.path}: {without_votes:,} voxels have no votes, because the image is not a number (NaN) or "
+            "infinite within reach of the filters there; their probabilities and class are 0.",
+        )
     for plan in plans:
         receipt = _receipt(plan, classifier, volume, mask, voxel_um, block_shape, settings)
-        write_receipt(outputs[plan.kind], receipt, started)
-    return Prediction(outputs, (warning,) if warning else (), total, seconds)
+        write_receipt(outputs[plan.kind], receipt | {"warnings": list(warnings)}, started)
+    return Prediction(outputs, warnings, total, seconds)
 
 
-def block_shape_for(shape: Shape, features: int) -> Shape:
-    """Voxels of a block: `BLOCK`, halved along its longest edge until the features of one fit in memory."""
-    block = list(FLAT_BLOCK if shape[0] == 1 else BLOCK)
-    while prod(block) * features * 4 > FEATURE_BYTES and max(block) > 8:
+def block_shape_for(shape: Shape, features: int, jobs: int = 1) -> Shape:
+    """Voxels of a block: `BLOCK`, halved along its longest edge until the features of all threads fit in memory."""
+    flat = shape[0] == 1
+    block = list(FLAT_BLOCK if flat else BLOCK)
+    chunk = FLAT_CHUNK_EDGE if flat else CHUNK_EDGE
+
+    def too_large() -> bool:
+        size = prod(block) * features * 4
+        return size > FEATURE_BYTES or (size * jobs > ALL_FEATURE_BYTES and max(block) > chunk)
+
+    while too_large() and max(block) > 8:
         block[int(np.argmax(block))] //= 2
     return block[0], block[1], block[2]
 
 
+@dataclass
+class _Made:
+    """What became of a run of blocks; `stores` completes its writing, to be called in the order of the runs."""
+
+    stores: list[Callable[[], None]] = field(default_factory=list)
+    voxels: int = 0
+    without_votes: int = 0
+
+
 @dataclass(frozen=True)
 class _RunWork:
-    """A run of blocks, all the way: read, features, votes, every export written. Called from many threads at once."""
+    """A run of blocks: read, features, votes, every export encoded. Called from many threads at once."""
 
     classifier: Classifier
     volume: Volume
     mask: Volume | None
     exports: tuple[tuple[ExportPlan, VolumeWriter], ...]
 
-    def __call__(self, task: tuple[int, Run]) -> int:
-        """Process the blocks of one frame's run; returns the number of their voxels."""
+    def __call__(self, task: tuple[int, Run]) -> _Made:
+        """Process the blocks of one frame's run."""
         frame, run = task
         masks = [self._inside(block, frame) for block in run.blocks]
         image = None
         if any(inside is None or inside.any() for inside in masks):
             image = self.volume.read(run.outer, frame=frame)
+        made = _Made()
         for block, inside in zip(run.blocks, masks, strict=True):
+            made.voxels += prod(shape_of(block.core))
             if image is None or (inside is not None and not inside.any()):
-                self._write_nothing(block, frame)
+                self._leave_empty(made, block, frame)
             else:
                 begin = block.outer[2].start - run.outer[2].start
                 width = block.outer[2].stop - block.outer[2].start
-                self._write_block(block, image[..., begin : begin + width], inside, frame)
-        return sum(prod(shape_of(block.core)) for block in run.blocks)
+                self._fill(made, block, image[..., begin : begin + width], inside, frame)
+        return made
 
     def _inside(self, block: Block, frame: int) -> npt.NDArray[np.bool_] | None:
         """Which voxels of a block the mask keeps; None without a mask."""
         return None if self.mask is None else np.any(self.mask.read(block.core, frame=frame) > 0, axis=0)
 
-    def _write_block(
-        self, block: Block, image: npt.NDArray[Any], inside: npt.NDArray[np.bool_] | None, frame: int
+    def _fill(
+        self,
+        made: _Made,
+        block: Block,
+        image: npt.NDArray[Any],
+        inside: npt.NDArray[np.bool_] | None,
+        frame: int,
     ) -> None:
         features = self.classifier.features.compute(image, block, self.volume.shape)
         only_features = all(plan.kind == "features" for plan, _ in self.exports)
         probabilities = None if only_features else self.classifier.probabilities(features)
+        if probabilities is not None and self.volume.dtype.kind == "f":
+            voteless = ~probabilities.any(axis=0)
+            made.without_votes += int(np.count_nonzero(voteless if inside is None else voteless & inside))
         for plan, writer in self.exports:
-            writer.write(block.core, plan.image(features, probabilities, inside), frame=frame)
+            image_of_block = plan.image(features, probabilities, inside)
+            made.stores.append(writer.prepare(block.core, image_of_block, frame=frame))
 
-    def _write_nothing(self, block: Block, frame: int) -> None:
+    def _leave_empty(self, made: _Made, block: Block, frame: int) -> None:
         for plan, writer in self.exports:
             nothing = np.zeros((len(plan.channel_names), *shape_of(block.core)), plan.dtype)
-            writer.write(block.core, nothing, frame=frame)
+            made.stores.append(writer.prepare(block.core, nothing, frame=frame))
 
 
 def _writer(

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from ecc_px.classifiers import Classifier
+from ecc_px.version import __version__
 from ecc_px.volumes import Volume
 from ecc_px.volumes.partial import PartialOutput, write_errors_named
 
-LIBRARIES = ("ecc-px", "numpy", "numba", "h5py", "tifffile", "zarr")
+LIBRARIES = ("numpy", "numba", "h5py", "tifffile", "zarr")
 
 
 def receipt_path(output: Path) -> Path:
@@ -36,7 +37,7 @@ def write_receipt(output: Path, content: Mapping[str, Any], started: datetime) -
         "finished": finished.isoformat(timespec="seconds"),
         "seconds": round((finished - started).total_seconds(), 3),
         "machine": {"cores": os.cpu_count(), "system": platform.platform(), "python": platform.python_version()},
-        "versions": {name: version(name) for name in LIBRARIES},
+        "versions": {"ecc-px": __version__} | {name: version(name) for name in LIBRARIES},
     }
     path = receipt_path(output)
     with write_errors_named(path):
@@ -50,20 +51,30 @@ def write_receipt(output: Path, content: Mapping[str, Any], started: datetime) -
     return path
 
 
+def forget_receipt(output: Path) -> None:
+    """Remove the receipt of an earlier output, before a new output takes its place: it would speak of another."""
+    with write_errors_named(output):
+        receipt_path(output).unlink(missing_ok=True)
+
+
 def now() -> datetime:
     """The time in UTC."""
     return datetime.now(UTC)
 
 
 def describe_volume(volume: Volume) -> dict[str, Any]:
-    """A volume's facts for a receipt."""
+    """A volume's facts for a receipt; `origins` says which image of the file it was and who said what."""
     layout = volume.layout
+    status = volume.path.stat()
     return {
         "path": str(volume.path.resolve()),
+        "bytes": status.st_size if volume.path.is_file() else None,
+        "modified": datetime.fromtimestamp(status.st_mtime, UTC).isoformat(timespec="seconds"),
         "axes": layout.axes,
         "shape": list(layout.stored_shape),
         "dtype": str(layout.dtype),
         "voxel_um_zyx": None if layout.voxel_um is None else list(layout.voxel_um),
+        "origins": layout.origins,
     }
 
 

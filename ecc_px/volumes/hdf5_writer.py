@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,19 @@ import numpy as np
 import numpy.typing as npt
 
 from ecc_px.volumes.axistags import axistags_json
+from ecc_px.volumes.blocks import Region
 from ecc_px.volumes.chunks import Index, chunk_shape, chunks_in, covers_whole_chunks
 from ecc_px.volumes.hdf5 import CHUNK_CACHE_BYTES, EXPORTED_DATA
+from ecc_px.volumes.partial import write_errors_named
 from ecc_px.volumes.unfailing_file import UnfailingFile
 from ecc_px.volumes.volume import Layout
 from ecc_px.volumes.writer import VolumeWriter
 
 GZIP_LEVEL = 1
 """ilastik's; higher levels save a few per cent on microscopy noise and cost several times the time."""
+
+EncodedChunk = tuple[tuple[int, ...], bytes, int]
+"""Where a chunk begins, its stored bytes, and HDF5's filter mask."""
 
 CHUNK_EDGE = 64
 """Voxels along each spatial axis of a chunk, unless the layout says otherwise."""
@@ -84,12 +90,35 @@ class Hdf5Writer(VolumeWriter):
                 self._dataset[index] = stored
             self._sink.raise_error()
             return
+        self._store(self._encoded(index, stored))
+
+    def prepare(self, region: Region, array: npt.NDArray[Any], *, frame: int = 0) -> Callable[[], None]:
+        # Chunks lie in the file in the order of their writing.
+        index, stored = self._placed(region, array, frame)
+        if not covers_whole_chunks(index, self._chunks, self.layout.stored_shape):
+            return partial(self.write, region, array, frame=frame)
+        encoded = self._encoded(index, stored)
+
+        def store() -> None:
+            with write_errors_named(self.path):
+                self._store(encoded)
+
+        return store
+
+    def _encoded(self, index: Index, stored: npt.NDArray[Any]) -> list[EncodedChunk]:
+        """Whole chunks as HDF5 stores them: this takes the time, and any number of threads can do it at once."""
+        encoded = []
         for chunk in chunks_in(index, self._chunks):
             inside = tuple(
                 slice(at.start - part.start, at.stop - part.start) for at, part in zip(chunk, index, strict=True)
             )
             data, filter_mask = self._encode(_padded(stored[inside], self._chunks))
-            self._dataset.id.write_direct_chunk(tuple(at.start for at in chunk), data, filter_mask)
+            encoded.append((tuple(at.start for at in chunk), data, filter_mask))
+        return encoded
+
+    def _store(self, encoded: list[EncodedChunk]) -> None:
+        for offset, data, filter_mask in encoded:
+            self._dataset.id.write_direct_chunk(offset, data, filter_mask)
             self._sink.raise_error()
 
     def _finish(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Self
@@ -65,13 +65,28 @@ class VolumeWriter(ABC):
         array : (c, z, y, x) of the layout's dtype
         frame : int
         """
+        index, stored = self._placed(region, array, frame)
+        with write_errors_named(self.path):
+            self._write_stored(index, stored)
+
+    def prepare(self, region: Region, array: npt.NDArray[Any], *, frame: int = 0) -> Callable[[], None]:
+        """`write` in two parts: the work that any thread can do at any time now, the rest when the result is called.
+
+        The bytes of some formats depend on the order in which regions are stored. Threads prepare regions as they
+        come, and one thread stores them in a fixed order: then the same image gives the same bytes.
+        """
+        self.write(region, array, frame=frame)
+        return _nothing_left
+
+    def _placed(
+        self, region: Region, array: npt.NDArray[Any], frame: int
+    ) -> tuple[tuple[slice, ...], npt.NDArray[Any]]:
+        """Where a region lies in the stored array, and its voxels in the stored axis order."""
         expected = (self.layout.channels, *shape_of(region))
         if array.shape != expected or array.dtype != self.layout.dtype:
             given = f"{array.shape} {array.dtype}"
             raise ValueError(f"{self.path}: the region takes {expected} {self.layout.dtype}, not {given}")
-        index = self.layout.stored_index(region, frame, slice(0, self.layout.channels))
-        with write_errors_named(self.path):
-            self._write_stored(index, self.layout.to_stored(array))
+        return self.layout.stored_index(region, frame, slice(0, self.layout.channels)), self.layout.to_stored(array)
 
     @abstractmethod
     def _begin(self) -> None:
@@ -119,3 +134,7 @@ class VolumeWriter(ABC):
         with contextlib.suppress(Exception):
             self._abandon()
         self._output.discard()
+
+
+def _nothing_left() -> None:
+    """What remains of a write that is done."""

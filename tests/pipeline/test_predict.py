@@ -1,6 +1,7 @@
 """Prediction of whole files: equal to ilastik's exports, to itself in other blocks, and whole or not there at all."""
 
 import json
+import sys
 from pathlib import Path
 
 import h5py
@@ -15,12 +16,11 @@ from ecc_px.errors import (
     GridMismatch,
     InvalidSetting,
     OutputExists,
+    UnreadableVolume,
     VolumeTooThin,
 )
 from ecc_px.pipeline.exports import quantise, segmentation, uncertainty
-from ecc_px.pipeline.predict import FEATURE_BYTES, block_shape_for
-from ecc_px.volumes import Layout, create_volume
-from ecc_px.volumes.blocks import whole
+from ecc_px.pipeline.predict import ALL_FEATURE_BYTES, FEATURE_BYTES, block_shape_for
 
 DATA = Path(__file__).parents[1] / "data" / "synthetic"
 SEED_SET, TWO_CHANNELS, MIXED = (DATA / n for n in ("s1_3d_seedset", "s2_2d_2channel", "s3_3d_mixed_uint8"))
@@ -85,7 +85,7 @@ def test_integers_are_rounded_as_the_file_says(reference, tmp_path):
         np.testing.assert_array_equal(read(path), np.rint(exact * np.float32(certain)).astype(dtype))
         with h5py.File(path) as file:
             attributes = file["exported_data"].attrs
-            assert attributes["rounding"] == f"rint(float32(votes / trees) * {certain}), halves to even"
+            assert attributes["rounding"] == f"rint(float32(mean of the trees' votes) * {certain}), halves to even"
             assert list(attributes["drange"]) == [0, certain]
 
 
@@ -196,7 +196,7 @@ def test_existing_output_is_kept_unless_told_otherwise(tmp_path):
     assert read(tmp_path / "unseen_probabilities.h5").shape == (3, 36, 60, 48)
 
 
-def test_error_in_a_block_leaves_nothing_behind(tmp_path, monkeypatch):
+def test_error_in_a_block_leaves_nothing_behind(tmp_path):
     damaged = tmp_path / "damaged.h5"
     with h5py.File(damaged, "w") as file:
         noise = np.random.default_rng(0).integers(0, 999, (64, 64, 64), np.uint16)
@@ -205,7 +205,7 @@ def test_error_in_a_block_leaves_nothing_behind(tmp_path, monkeypatch):
     with damaged.open("r+b") as file:
         file.seek(offset)
         file.write(b"\0" * 200)
-    with pytest.raises(Exception, match=r"damaged\.h5"):
+    with pytest.raises(UnreadableVolume, match=r"damaged\.h5"):
         predict(PROJECT, damaged, tmp_path / "out", block=(32, 32, 32))
     assert list((tmp_path / "out").iterdir()) == []
 
@@ -236,6 +236,8 @@ def test_volume_that_does_not_fit_the_classifier_is_refused(project, image, axes
         {"jobs": 0},
         {"file_format": "png"},
         {"block": (0, 1, 1)},
+        {"file_format": "ecc", "dtype": "uint16"},
+        {"file_format": "ecc", "exports": ("segmentation",)},
     ],
 )
 def test_impossible_settings_are_refused(wrong, tmp_path):
@@ -252,12 +254,66 @@ def test_blocks_shrink_until_their_features_fit():
             assert np.prod(block) * features * 4 <= FEATURE_BYTES
 
 
-def test_nothing_is_kept_of_a_volume_whose_values_are_not_numbers(tmp_path):
-    layout = Layout(axes="zyx", stored_shape=(20, 20, 20), dtype=np.dtype(np.float32))
-    image = np.random.default_rng(0).random((1, 20, 20, 20)).astype(np.float32)
-    image[0, 10, 10, 10] = np.nan
-    with create_volume(tmp_path / "nan.h5", layout) as writer:
-        writer.write(whole((20, 20, 20)), image)
-    probabilities = read(predict(PROJECT, tmp_path / "nan.h5", tmp_path).probabilities)
-    assert probabilities[:, 10, 10, 10].sum() == 0
-    assert probabilities[:, 0, 0, 19].sum() == pytest.approx(1) or np.isnan(image).any()
+def test_threads_and_many_blocks_give_the_same_bytes(tmp_path):
+    made = [
+        predict(PROJECT, VOLUME, tmp_path / str(i), block=(8, 16, 16), jobs=jobs).probabilities.read_bytes()
+        for i, jobs in enumerate((1, 4, 4))
+    ]
+    assert made[0] == made[1] == made[2]
+
+
+def test_voxels_that_are_no_numbers_have_no_votes_and_no_class_and_are_told(tmp_path):
+    shape, halo = (40, 40, 40), 14
+    image = np.random.default_rng(0).random(shape).astype(np.float32)
+    image[20, 20, 20] = np.nan
+    reached = np.zeros(shape, bool)
+    reached[20 - halo : 21 + halo, 20 - halo : 21 + halo, 20 - halo : 21 + halo] = True
+    made = predict(
+        PROJECT,
+        save(tmp_path / "nan.h5", image),
+        tmp_path,
+        exports=("probabilities", "segmentation"),
+        block=(16, 64, 64),
+    )
+    total = read(made.probabilities).sum(axis=0)
+    np.testing.assert_allclose(total, ~reached, atol=1e-6)
+    np.testing.assert_array_equal(read(made.outputs["segmentation"])[0] == 0, reached)
+    (warning,) = made.warnings
+    assert f"{reached.sum():,} voxels have no votes" in warning
+    receipt = json.loads((tmp_path / "nan_probabilities.h5.receipt.json").read_text())
+    assert receipt["warnings"] == [warning]
+
+
+def test_outside_of_the_mask_even_what_is_no_number_is_zero(tmp_path):
+    image = np.random.default_rng(0).random((30, 40, 40)).astype(np.float32)
+    image[5, 5, 5] = np.nan
+    inside = np.zeros(image.shape, np.uint8)
+    inside[:, 25:] = 1
+    volume, mask = save(tmp_path / "nan.h5", image), save(tmp_path / "mask.h5", inside)
+    made = predict(PROJECT, volume, tmp_path, mask=mask, exports=("features", "uncertainty"))
+    for kind in made.outputs:
+        stored = read(made.outputs[kind])
+        assert np.isfinite(stored).all()
+        assert (stored[:, inside == 0] == 0).all()
+
+
+def test_receipt_of_an_earlier_output_never_stands_beside_a_new_one(tmp_path, monkeypatch):
+    predict(PROJECT, VOLUME, tmp_path)
+    receipt = tmp_path / "unseen_probabilities.h5.receipt.json"
+    assert receipt.exists()
+
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules["ecc_px.pipeline.predict"], "write_receipt", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        predict(PROJECT, VOLUME, tmp_path, dtype="uint8", overwrite=True)
+    assert read(tmp_path / "unseen_probabilities.h5").dtype == np.uint8
+    assert not receipt.exists()
+
+
+def test_blocks_of_many_threads_share_the_memory(tmp_path):
+    for jobs in (1, 2, 8, 64):
+        block = block_shape_for((500, 500, 500), 16, jobs)
+        assert np.prod(block) * 16 * 4 * jobs <= max(ALL_FEATURE_BYTES, jobs * 64**3 * 16 * 4)
+    assert block_shape_for((500, 500, 500), 16, 64) == (64, 64, 64)

@@ -9,7 +9,8 @@ import os
 import platform
 import secrets
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ecc_px.errors import OutputExists, OutputFailed
@@ -30,11 +31,17 @@ class PartialOutput:
         Where the finished output will be.
     overwrite : bool
         Replace what is there. Nothing at `path` is touched before `commit`.
+    is_such_a_folder : function of a folder, optional
+        Whether a folder at `path` is nothing but an output of the same kind, so that it may be replaced; any other
+        folder is somebody's, and is never removed.
     """
 
-    def __init__(self, path: Path, *, overwrite: bool) -> None:
+    def __init__(
+        self, path: Path, *, overwrite: bool, is_such_a_folder: Callable[[Path], bool] = lambda folder: False
+    ) -> None:
         self.path = path
         self._overwrite = overwrite
+        self._is_such_a_folder = is_such_a_folder
         self.refuse_existing()
         self._remove_orphans()
         self.temporary = path.with_name(f"{self._prefix}{os.getpid()}-{secrets.token_hex(4)}")
@@ -42,6 +49,11 @@ class PartialOutput:
     def refuse_existing(self) -> None:
         if not self._overwrite and os.path.lexists(self.path):
             raise OutputExists(f"{self.path} is already there: pass --overwrite to replace it.")
+        if self.path.is_dir() and not self._is_such_a_folder(self.path):
+            raise OutputExists(
+                f"{self.path} is a folder that holds other things, which --overwrite does not remove: "
+                "choose another name for the output."
+            )
 
     @property
     def _prefix(self) -> str:
@@ -88,10 +100,17 @@ def _is_running(process: int) -> bool:
 
 
 def _remove(path: Path) -> None:
+    """Remove a file or a folder as far as the disk lets us; whoever calls has a better error to tell."""
     if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
+        # A library may still be writing a last file into the folder from a thread of its own.
+        for _ in range(20):
+            shutil.rmtree(path, ignore_errors=True)
+            if not path.exists():
+                return
+            time.sleep(0.05)
     else:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 def _flush_to_disk(path: Path) -> None:
@@ -130,4 +149,4 @@ def write_errors_named(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = _FULL.get(error.errno or 0, str(error))
-        raise OutputFailed(f"{path}: it could not be written: {reason}. Nothing was left behind.") from error
+        raise OutputFailed(f"{path}: it could not be written: {reason}. Mend that or choose another place, and run it again.") from error

@@ -113,24 +113,25 @@ class Inputs:
 
 
 def channel_of_class(probabilities: Volume, class_: int | str | None) -> int:
-    """The channel that holds a class, given by its name or label; default: label 1, or the only channel.
+    """The channel that holds a class, given by its label (a number, or digits) or else by its name; default: label 1.
 
     The attribute `class_labels` says which label each channel stands for; without it, they count from 1.
     """
     names = probabilities.layout.channel_names or ()
     labels = [int(n) for n in probabilities.attributes.get("class_labels", range(1, probabilities.channels + 1))]
-    if class_ is None and probabilities.channels == 1:
-        return 0
-    if class_ in names:
-        return names.index(str(class_))
     wanted = "1" if class_ is None else str(class_)
-    if wanted not in map(str, labels):
+    if wanted.isdecimal():
+        channels = [channel for channel, label in enumerate(labels) if label == int(wanted)]
+    else:
+        channels = [channel for channel, name in enumerate(names) if name == wanted]
+    if len(channels) != 1:
+        several = f"{len(channels)} channels are called so; " if channels else ""
         named = f", named {', '.join(names)}" if names else ""
         raise InvalidSetting(
-            f"class {wanted}: {probabilities.path} has the labels {', '.join(map(str, labels))}{named}: "
+            f"class {wanted}: {several}{probabilities.path} has the labels {', '.join(map(str, labels))}{named}: "
             "choose one with --class."
         )
-    return labels.index(int(wanted))
+    return channels[0]
 
 
 def _extent(shape: Shape) -> str:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from ecc_px.cells import COLUMNS, find_cells
+from ecc_px.cells.inputs import channel_of_class
 from ecc_px.errors import EccPxError, GridMismatch, InvalidSetting, UnknownVoxelSize, UnreadableVolume
 
 UM = (7.0, 6.45, 6.5)
@@ -257,8 +258,30 @@ def test_labels_of_a_part_of_the_classes_are_those_that_the_image_says():
     assert find_cells(two, raw, voxel_um=(1, 1, 1), class_=2).table.Y.tolist() == [6.0]
     with pytest.raises(InvalidSetting, match=r"class 1: .* has the labels 4, 2"):
         find_cells(two, raw, voxel_um=(1, 1, 1))
-    only = ArrayVolume(second, class_labels=[2])
-    assert find_cells(only, raw, voxel_um=(1, 1, 1)).table.Y.tolist() == [6.0]
+
+
+def test_the_only_channel_of_another_class_is_taken_only_when_it_is_asked_for():
+    image = np.zeros((4, 8, 8), np.float32)
+    image[1, 6, 6] = 1
+    raw = ArrayVolume(np.zeros((4, 8, 8), np.uint8))
+    background = ArrayVolume(image, class_labels=[2])
+    with pytest.raises(InvalidSetting, match=r"class 1: .* has the labels 2: choose one with --class"):
+        find_cells(background, raw, voxel_um=(1, 1, 1))
+    assert len(find_cells(background, raw, voxel_um=(1, 1, 1), class_=2)) == 1
+    assert len(find_cells(ArrayVolume(image, class_labels=[1]), raw, voxel_um=(1, 1, 1))) == 1
+    assert len(find_cells(ArrayVolume(image), raw, voxel_um=(1, 1, 1))) == 1
+
+
+def test_digits_are_a_label_and_a_name_that_two_classes_have_is_refused():
+    image = ArrayVolume(
+        np.zeros((4, 8, 8, 4), np.float32),
+        axes="zyxc",
+        channel_names=("2", "1", "cell", "cell"),
+        class_labels=[1, 2, 3, 4],
+    )
+    assert [channel_of_class(image, class_) for class_ in (1, "1", 2, "2", "04")] == [0, 0, 1, 1, 3]
+    with pytest.raises(InvalidSetting, match=r"class cell: 2 channels are called so; .* labels 1, 2, 3, 4, named"):
+        channel_of_class(image, "cell")
 
 
 def test_a_2d_image_gives_cells():

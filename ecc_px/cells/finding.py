@@ -245,7 +245,5 @@ def _voxel_size(given: VoxelUm | None, inputs: Inputs) -> tuple[VoxelUm, tuple[s
         raise UnknownVoxelSize(
             f"{inputs.raw.path}: the file does not say how large a voxel is: pass --voxel-um Z Y X (µm)."
         )
-    if not all(np.isfinite(size) and size > 0 for size in chosen):
-        raise InvalidSetting(f"voxel size {chosen}: three lengths in µm (z, y, x) above 0 are needed.")
     doubts = [resolve_voxel_size(volume, chosen)[1] for volume in (inputs.raw, inputs.probabilities)]
     return chosen, tuple(doubt for doubt in doubts if doubt is not None)

@@ -9,6 +9,7 @@ from ecc_px.classifiers.classifier import load_classifier
 from ecc_px.classifiers.registry import SavedClassifier, check_name, copy_in
 from ecc_px.features import features_text
 from ecc_px.volumes import VoxelUm
+from ecc_px.volumes.voxel_size import refuse_impossible
 
 
 def save_classifier(
@@ -42,6 +43,8 @@ def save_classifier(
         There is no trained classifier at `path`.
     """
     check_name(name)
+    if voxel_um is not None:
+        refuse_impossible(voxel_um)
     path = Path(path)
     classifier = load_classifier(path)
     if voxel_um is None and path.suffix == SUFFIX:

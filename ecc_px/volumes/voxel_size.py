@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 
+from ecc_px.errors import InvalidSetting
 from ecc_px.volumes.volume import Volume, VoxelUm
 
 TOLERANCE = 0.01
@@ -51,6 +53,13 @@ def voxel_um_from(sizes: Mapping[str, float], axes: str) -> VoxelUm | None:
     return known["z"], known["y"], known["x"]
 
 
+def refuse_impossible(voxel_um: VoxelUm) -> None:
+    """Raise `InvalidSetting` unless a voxel size is three finite lengths above 0."""
+    if len(voxel_um) != 3 or not all(isfinite(size) and size > 0 for size in voxel_um):
+        sizes = " ".join(f"{size:g}" for size in voxel_um) or "()"
+        raise InvalidSetting(f"voxel size {sizes}: three lengths in µm (z y x) above 0 are needed.")
+
+
 def resolve_voxel_size(volume: Volume, given: VoxelUm | None) -> tuple[VoxelUm | None, str | None]:
     """The voxel size to use, and a sentence where the file disagrees with it.
 
@@ -66,7 +75,14 @@ def resolve_voxel_size(volume: Volume, given: VoxelUm | None) -> tuple[VoxelUm |
         None where neither the user nor the file knows.
     warning : str or None
         Set when both exist and differ by more than 1 % along an axis.
+
+    Raises
+    ------
+    InvalidSetting
+        No voxel can have the size given.
     """
+    if given is not None:
+        refuse_impossible(given)
     stated = volume.voxel_um
     if given is None or stated is None:
         return given or stated, None

@@ -39,6 +39,12 @@ def test_saved_classifier_is_found_by_its_name(registry):
     assert saved.classes == tuple(c.name for c in by_path.classes)
 
 
+def test_a_classifier_for_impossible_voxels_is_not_saved():
+    with pytest.raises(InvalidSetting, match="voxel size -1 2 3: three lengths"):
+        save_classifier("TH", PROJECT, voxel_um=(-1, 2, 3))
+    assert saved_classifiers() == []
+
+
 def test_a_file_wins_over_a_saved_classifier():
     save_classifier("TH", PROJECT)
     shutil.copy(PROJECT, "TH")

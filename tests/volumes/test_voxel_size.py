@@ -2,12 +2,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from foreign_files import noise, write_imagej_tiff, write_nifti
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecc_px.volumes import open_volume, resolve_voxel_size
+from ecc_px.errors import InvalidSetting
+from ecc_px.volumes import Layout, create_volume, open_volume, resolve_voxel_size
 from ecc_px.volumes.naming import volume_name
 from ecc_px.volumes.voxel_size import micrometres_per, voxel_um_from
 
@@ -52,6 +54,19 @@ def test_more_than_one_per_cent_is_told(tmp_path_factory, difference: float) -> 
 def test_the_file_speaks_where_nobody_else_does(tmp_path: Path) -> None:
     volume = open_volume(write_nifti(tmp_path, noise((3, 4, 5), "uint8")))
     assert resolve_voxel_size(volume, None) == (volume.voxel_um, None)
+
+
+@pytest.mark.parametrize(
+    "given_um",
+    [(0, 1, 1), (-1, 2, 3), (float("nan"), 1, 1), (float("inf"), 1, 1), (5.0, 2.0), (5.0, 2.0, 2.0, 1.0), ()],
+)
+@pytest.mark.parametrize("is_stated", [True, False], ids=["file says", "file is silent"])
+def test_a_voxel_size_that_no_voxel_can_have_is_refused(tmp_path: Path, given_um, is_stated: bool) -> None:
+    path = tmp_path / "brain.h5"
+    with create_volume(path, Layout("zyx", (3, 4, 5), np.dtype("uint8"), (5.0, 2.0, 2.0) if is_stated else None)):
+        pass
+    with open_volume(path) as volume, pytest.raises(InvalidSetting, match=r"voxel size.*three lengths"):
+        resolve_voxel_size(volume, given_um)
 
 
 @pytest.mark.parametrize(

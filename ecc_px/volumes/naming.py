@@ -26,6 +26,9 @@ def volume_name(path: Path) -> str:
     >>> [volume_name(Path(p)) for p in ("a/brain.nii.gz", "brain.ome.tif", "brain3.ome.zarr", "brain.v2/")]
     ['brain', 'brain', 'brain3', 'brain.v2']
     """
+    if path.name in ("", ".."):
+        # `.` and `..` name a folder by where one stands.
+        path = path.resolve()
     stem = path.name[: len(path.name) - len(suffix_of(path))]
     is_compound = stem != path.name and stem.lower().endswith(_COMPOUND_PREFIX)
     return stem[: -len(_COMPOUND_PREFIX)] if is_compound else stem

@@ -69,6 +69,14 @@ def test_a_voxel_size_that_no_voxel_can_have_is_refused(tmp_path: Path, given_um
         resolve_voxel_size(volume, given_um)
 
 
+@pytest.mark.parametrize("path", [".", "..", "plane/..", "../brain7.stack", "../brain7.stack/."])
+def test_a_folder_is_called_by_its_name_however_one_points_to_it(path: str, tmp_path: Path, monkeypatch) -> None:
+    here = tmp_path / "brain7.stack"
+    (here / "plane").mkdir(parents=True)
+    monkeypatch.chdir(here / "plane" if path == ".." else here)
+    assert volume_name(Path(path)) == "brain7.stack"
+
+
 @pytest.mark.parametrize(
     ("path", "name"),
     [

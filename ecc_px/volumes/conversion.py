@@ -63,8 +63,10 @@ def convert(
     """
     target = Path(target)
     with open_volume(source, axes=axes, inner_path=inner_path, level=level) as volume:
-        if target.exists() and target.samefile(volume.path):
-            raise InvalidSetting(f"{target}: the target is the source. Give it another name.")
+        if target.resolve() in (volume.path.resolve(), *volume.path.resolve().parents):
+            raise InvalidSetting(
+                f"{target}: the target is the source, or a folder that holds it. Give it another name."
+            )
         used_um, warning = resolve_voxel_size(volume, voxel_um)
         layout = target_layout(volume.layout, used_um, chunks)
         with create_volume(target, layout, compression=compression, overwrite=overwrite) as writer:

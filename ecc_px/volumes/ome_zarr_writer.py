@@ -71,6 +71,11 @@ class OmeZarrWriter(VolumeWriter):
         self._group = zarr.open_group(self._output.temporary, mode="w", zarr_format=2 if self._version == "0.4" else 3)
         self._levels = [self._new_level(self.layout.stored_shape)]
 
+    def _is_such_a_folder(self, folder: Path) -> bool:
+        names = [child.name for child in folder.iterdir()]
+        is_zarr = ".zgroup" in names or "zarr.json" in names
+        return is_zarr and all(name.isdecimal() or name.startswith(".z") or name == "zarr.json" for name in names)
+
     def _new_level(self, shape: tuple[int, ...], number: int = 0) -> zarr.Array[Any]:
         is_v2 = self._version == "0.4"
         return self._group.create_array(

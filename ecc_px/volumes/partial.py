@@ -33,7 +33,7 @@ class PartialOutput:
         Replace what is there. Nothing at `path` is touched before `commit`.
     is_such_a_folder : function of a folder, optional
         Whether a folder at `path` is nothing but an output of the same kind, so that it may be replaced; any other
-        folder is somebody's, and is never removed.
+        folder that holds something is somebody's, and is never removed.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class PartialOutput:
     def refuse_existing(self) -> None:
         if not self._overwrite and os.path.lexists(self.path):
             raise OutputExists(f"{self.path} is already there: pass --overwrite to replace it.")
-        if self.path.is_dir() and not self._is_such_a_folder(self.path):
+        if self.path.is_dir() and any(self.path.iterdir()) and not self._is_such_a_folder(self.path):
             raise OutputExists(
                 f"{self.path} is a folder that holds other things, which --overwrite does not remove: "
                 "choose another name for the output."
@@ -149,4 +149,6 @@ def write_errors_named(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = _FULL.get(error.errno or 0, str(error))
-        raise OutputFailed(f"{path}: it could not be written: {reason}. Mend that or choose another place, and run it again.") from error
+        raise OutputFailed(
+            f"{path}: it could not be written: {reason}. Mend that or choose another place, and run it again."
+        ) from error

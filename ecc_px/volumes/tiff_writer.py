@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -107,6 +108,10 @@ class TiffPlanesWriter(VolumeWriter):
             self._offset = _offset_in(place)
             with plane.open("r+b") as file:
                 reserve(file, plane.stat().st_size)
+
+    def _is_such_a_folder(self, folder: Path) -> bool:
+        ours = re.compile(re.escape(volume_name(self.path)) + r"_z\d+\.tif")
+        return all(child.is_file() and ours.fullmatch(child.name) for child in folder.iterdir())
 
     def _plane(self, number: int) -> Path:
         digits = max(4, len(str(self.layout.stored_shape[0] - 1)))

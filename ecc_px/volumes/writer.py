@@ -54,7 +54,7 @@ class VolumeWriter(ABC):
             raise InvalidSetting(
                 f"{path}: this format has no compression {compression!r}, only {', '.join(self.compressions)}."
             )
-        self._output = PartialOutput(path, overwrite=overwrite)
+        self._output = PartialOutput(path, overwrite=overwrite, is_such_a_folder=self._is_such_a_folder)
 
     def write(self, region: Region, array: npt.NDArray[Any], *, frame: int = 0) -> None:
         """Write all channels of a region of one frame.
@@ -87,6 +87,10 @@ class VolumeWriter(ABC):
             given = f"{array.shape} {array.dtype}"
             raise ValueError(f"{self.path}: the region takes {expected} {self.layout.dtype}, not {given}")
         return self.layout.stored_index(region, frame, slice(0, self.layout.channels)), self.layout.to_stored(array)
+
+    def _is_such_a_folder(self, folder: Path) -> bool:
+        """Whether a folder is an earlier output of this format and holds nothing else."""
+        return False
 
     @abstractmethod
     def _begin(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -208,3 +209,37 @@ def test_the_same_image_gives_the_same_bytes(tmp_path: Path) -> None:
             with create_volume(tmp_path / f"{stem}.{name}", layout_of(image)) as writer:
                 writer.write(whole(SHAPE), image)
         assert (tmp_path / f"a.{name}").read_bytes() == (tmp_path / f"b.{name}").read_bytes(), name
+
+
+@pytest.mark.parametrize("name", ["brain", "brain.ome.zarr", "brain.h5", "brain.tif"])
+def test_folder_that_holds_other_things_is_never_removed(name, tmp_path):
+    folder = tmp_path / name
+    folder.mkdir()
+    (folder / "notes.txt").write_text("a year of work")
+    (folder / "brain_z0000.tif").write_bytes(b"a plane")
+    layout = Layout(axes="zyx", stored_shape=(2, 3, 4), dtype=np.dtype(np.uint8))
+    with pytest.raises(OutputExists, match="holds other things"):
+        create_volume(folder, layout, overwrite=True)
+    assert (folder / "notes.txt").read_text() == "a year of work"
+    assert {path.name for path in folder.iterdir()} == {"notes.txt", "brain_z0000.tif"}
+
+
+@pytest.mark.parametrize("name", ["brain", "brain.ome.zarr"])
+def test_earlier_output_that_is_a_folder_is_replaced(name, tmp_path):
+    layout = Layout(axes="zyx", stored_shape=(2, 3, 4), dtype=np.dtype(np.uint8))
+    for value in (1, 2):
+        with create_volume(tmp_path / name, layout, overwrite=True) as writer:
+            writer.write(whole((2, 3, 4)), np.full((1, 2, 3, 4), value, np.uint8))
+    with open_volume(tmp_path / name) as volume:
+        assert (volume.read() == 2).all()
+
+
+def test_error_on_a_file_system_that_became_read_only_is_told_as_it_is(tmp_path, monkeypatch):
+    layout = Layout(axes="zyx", stored_shape=(2, 3, 4), dtype=np.dtype(np.uint8))
+
+    def read_only(*_, **__):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, "unlink", read_only)
+    with pytest.raises(ZeroDivisionError), create_volume(tmp_path / "brain.h5", layout):
+        raise ZeroDivisionError

@@ -166,7 +166,10 @@ def find_objects(
 
     def work(block: Block) -> tuple[BlockObjects, int]:
         foreground, excluded = inputs.foreground(block.core)
-        raw = inputs.intensities(block.core) if needs_raw and foreground.any() else None
+        raw = None
+        if needs_raw and foreground.any():
+            raw = inputs.intensities(block.core)
+            inputs.refuse_unmeasurable(raw, block.core, [foreground])
         found = objects_of_block(foreground, raw, block.core, inputs.shape, selection.connectivity)
         return found, excluded
 
@@ -205,7 +208,10 @@ def measure_objects(
     def work(group: npt.NDArray[np.int64]) -> Intensities:
         region = _surroundings(centres[group], how.reach, inputs.shape)
         corner = np.array([side.start for side in region], np.int64)
-        return measure(inputs.intensities(region), objects.take(group), corner, how)
+        raw = inputs.intensities(region)
+        cubes = (_surroundings(centre[None], how.reach, inputs.shape) for centre in centres[group])
+        inputs.refuse_unmeasurable(raw, region, (Block(cube, region).core_in_outer for cube in cubes))
+        return measure(raw, objects.take(group), corner, how)
 
     voxels, done = int(np.prod(inputs.shape)), 0
     for group, measured in in_order(work, _by_block(centres, core), jobs):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,14 +88,32 @@ class Inputs:
         return above & kept, excluded
 
     def intensities(self, region: Region) -> npt.NDArray[Any]:
-        """Raw voxels, known to be numbers that can be summed exactly."""
-        raw = self.raw.read(region, channel=self.raw_channel)[0]
-        if raw.dtype.kind == "f" and not (raw.min() >= -LARGEST_FLOAT and raw.max() <= LARGEST_FLOAT):
+        """Raw voxels, C-contiguous: kernels are compiled for that layout alone."""
+        return np.ascontiguousarray(self.raw.read(region, channel=self.raw_channel)[0])
+
+    def refuse_unmeasurable(self, raw: npt.NDArray[Any], region: Region, measured: Iterable[Any]) -> None:
+        """Refuse raw voxels that can't be summed exactly, wherever they are measured.
+
+        Parameters
+        ----------
+        raw : (z, y, x)
+            The intensities of `region`.
+        region : Region
+        measured : iterable of indices
+            Parts of `raw`, as slices or masks; asked for only if there is such a voxel in all of `raw`.
+        """
+        if raw.dtype.kind != "f" or (raw.min() >= -LARGEST_FLOAT and raw.max() <= LARGEST_FLOAT):
+            return
+        is_measured = np.zeros(raw.shape, bool)
+        for part in measured:
+            is_measured[part] = True
+        found = np.argwhere(is_measured & ~(np.abs(raw) <= LARGEST_FLOAT))
+        if len(found):
+            z, y, x = (side.start + int(at) for side, at in zip(region, found[0], strict=True))
             raise UnreadableVolume(
-                f"{self.raw.path}: NaN, infinite, or larger than {LARGEST_FLOAT:.0f} near z {region[0].start}, "
-                f"y {region[1].start}, x {region[2].start}: mend or rescale the raw volume."
+                f"{self.raw.path}: NaN, infinite, or larger than {LARGEST_FLOAT:.0f} at z {z}, y {y}, x {x}: "
+                "mend or rescale the raw volume."
             )
-        return raw
 
     def _refuse_what_is_no_probability(self, image: npt.NDArray[Any]) -> None:
         if not image.size:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from ecc_px.cells import COLUMNS, find_cells
-from ecc_px.cells.inputs import channel_of_class
+from ecc_px.cells.inputs import Inputs, channel_of_class
 from ecc_px.errors import EccPxError, GridMismatch, InvalidSetting, UnknownVoxelSize, UnreadableVolume
 
 UM = (7.0, 6.45, 6.5)
@@ -365,6 +365,42 @@ def test_what_makes_no_sense_is_refused_in_a_sentence(changed, error, sentence):
             call[role] = ArrayVolume(call[role])
     with pytest.raises(error, match=sentence):
         find_cells(call.pop("probabilities"), call.pop("raw"), **call)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    block=st.tuples(st.integers(1, 28), st.integers(1, 31), st.integers(1, 37)),
+    intensity=st.sampled_from(["obj_mean", "max", "local_mean"]),
+    radius=st.sampled_from([0, 2, 4]),
+    bad=st.sampled_from([np.nan, np.inf, -np.inf, 1e9]),
+)
+def test_unmeasurable_raw_is_refused_only_where_it_is_measured_for_any_cut(block, intensity, radius, bad):
+    image, raw = np.zeros((2, 27, 30, 36), np.float32)
+    image[5, 5, 5:8] = image[20, 22, 30] = 1
+    settings_ = {"intensity": intensity, "local_min_rad": radius, "voxel_um": UM, "block_shape": block}
+    is_measured = image > 0 if intensity == "obj_mean" else np.zeros(image.shape, bool)
+    reach = max(radius, 0 if intensity == "obj_mean" else 1)
+    for z, y, x in ((5, 5, 6), (20, 22, 30)):
+        is_measured[z - reach : z + reach + 1, y - reach : y + reach + 1, x - reach : x + reach + 1] = True
+    raw[~is_measured] = bad
+    assert len(find_cells(ArrayVolume(image), ArrayVolume(raw), **settings_)) == 2
+
+    z, y, x = np.argwhere(is_measured)[-1]
+    raw[z, y, x] = bad
+    with pytest.raises(UnreadableVolume, match=f"NaN, infinite, .* at z {z}, y {y}, x {x}"):
+        find_cells(ArrayVolume(image), ArrayVolume(raw), **settings_)
+
+
+def test_raw_of_any_axis_order_reaches_the_kernels_in_one_layout():
+    raw = np.arange(4 * 5 * 6, dtype=np.uint16).reshape(4, 5, 6)
+
+    def intensities(volume):
+        return Inputs(ArrayVolume(ZEROS), 0, 0.5, volume, 0, None).intensities((slice(0, 3), slice(0, 5), slice(0, 6)))
+
+    assert np.shares_memory(intensities(ArrayVolume(raw)), raw)
+    turned = intensities(ArrayVolume(np.ascontiguousarray(raw.transpose()), axes="xyz"))
+    assert turned.flags.c_contiguous
+    assert np.array_equal(turned, raw[:3])
 
 
 def test_several_time_points_are_refused():

@@ -114,7 +114,7 @@ def find_cells(
     block_shape : (z, y, x), optional
         Voxels of a block; memory and speed depend on it, the table does not.
     progress : callable, optional
-        Called with the voxels done and the voxels to do.
+        Called with the voxels done and the voxels in all; finding and measuring are half of each voxel's work.
 
     Returns
     -------
@@ -190,7 +190,7 @@ def find_objects(
         sort_out(seams.add((z, y, x), found))
         excluded_voxels += excluded
         done += int(np.prod(shape_of(block.core)))
-        report(done, 2 * int(np.prod(inputs.shape)))
+        report(done // 2, int(np.prod(inputs.shape)))
     sort_out(seams.finish())
 
     objects = Objects.concatenated(kept).in_raster_order()
@@ -218,8 +218,8 @@ def measure_objects(
         intensities.signal[group] = measured.signal
         intensities.background[group] = measured.background
         done += len(group)
-        report(voxels + voxels * done // len(objects), 2 * voxels)
-    report(2 * voxels, 2 * voxels)
+        report((voxels + voxels * done // len(objects)) // 2, voxels)
+    report(voxels, voxels)
     return intensities
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ecc_px.cells.measuring import Intensities
 from ecc_px.cells.objects import Objects
-from ecc_px.volumes.partial import PartialOutput, write_errors_named
+from ecc_px.volumes.partial import written_whole
 from ecc_px.volumes.volume import VoxelUm
 
 COLUMNS = ("X", "Y", "Z", "deltaI", "BG", "vol", "deltaI_total")
@@ -80,15 +80,10 @@ class Cells:
         OutputFailed
             It can't be written.
         """
-        output = PartialOutput(Path(path), overwrite=overwrite)
-        try:
-            with write_errors_named(output.path):
-                self.table.to_csv(output.temporary, index=False, float_format="%.2f", lineterminator="\n")
-                output.commit()
-        except BaseException:
-            output.discard()
-            raise
-        return output.path
+        path = Path(path)
+        with written_whole(path, overwrite=overwrite) as temporary:
+            self.table.to_csv(temporary, index=False, float_format="%.2f", lineterminator="\n")
+        return path
 
 
 def table_name(probabilities_name: str) -> str:

@@ -23,7 +23,7 @@ from ecc_px.volumes import Layout, Volume, VoxelUm, resolve_voxel_size
 from ecc_px.volumes.blocks import Region, Shape, blocks_of, shape_of, whole
 from ecc_px.volumes.conversion import PIECE_BYTES, piece_shape
 from ecc_px.volumes.nifti_writer import NiftiGzWriter, NiftiWriter
-from ecc_px.volumes.partial import PartialOutput, write_errors_named
+from ecc_px.volumes.partial import write_errors_named, written_whole
 from ecc_px.volumes.streaming import Progress
 
 MAX_GB = 2.0
@@ -111,15 +111,10 @@ def write_template(
     )
     with write_errors_named(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        output = PartialOutput(folder, overwrite=folder.exists())
-        try:
-            output.temporary.mkdir()
-            _write_images(image, template, output.temporary, channel, size_um, progress)
-            _write_texts(image, template, output.temporary, classes, size_um)
-            output.commit()
-        except BaseException:
-            output.discard()
-            raise
+    with written_whole(folder, overwrite=folder.exists()) as temporary:
+        temporary.mkdir()
+        _write_images(image, template, temporary, channel, size_um, progress)
+        _write_texts(image, template, temporary, classes, size_um)
     return template
 
 

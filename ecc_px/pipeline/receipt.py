@@ -17,7 +17,7 @@ from typing import Any
 from ecc_px.classifiers import Classifier
 from ecc_px.version import __version__
 from ecc_px.volumes import Volume
-from ecc_px.volumes.partial import PartialOutput, write_errors_named
+from ecc_px.volumes.partial import write_errors_named, written_whole
 
 LIBRARIES = ("numpy", "numba", "h5py", "tifffile", "zarr")
 
@@ -40,14 +40,8 @@ def write_receipt(output: Path, content: Mapping[str, Any], started: datetime) -
         "versions": {"ecc-px": __version__} | {name: version(name) for name in LIBRARIES},
     }
     path = receipt_path(output)
-    with write_errors_named(path):
-        partial = PartialOutput(path, overwrite=True)
-        try:
-            partial.temporary.write_text(json.dumps(receipt, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-            partial.commit()
-        except BaseException:
-            partial.discard()
-            raise
+    with written_whole(path, overwrite=True) as temporary:
+        temporary.write_text(json.dumps(receipt, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return path
 
 

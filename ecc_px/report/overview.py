@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from ecc_px.report.projection import maximum_projection
 from ecc_px.volumes import Volume, VoxelUm
 from ecc_px.volumes.blocks import Region, Shape
-from ecc_px.volumes.partial import PartialOutput, write_errors_named
+from ecc_px.volumes.partial import written_whole
 
 CLOSE_UP_UM = (40.0, 400.0, 400.0)
 """Extent of the close-up along (z, y, x)."""
@@ -92,14 +92,8 @@ def overview(
         _scale_bar(left, image)
     _frame(axes[0, 0], detail[0])
     axes[1, 2].legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False, labelcolor=INK, fontsize=9)
-    output = PartialOutput(path, overwrite=overwrite)
-    with write_errors_named(path):
-        try:
-            figure.savefig(output.temporary, format="png", dpi=130)
-            output.commit()
-        except BaseException:
-            output.discard()
-            raise
+    with written_whole(path, overwrite=overwrite) as temporary:
+        figure.savefig(temporary, format="png", dpi=130)
     return path
 
 

@@ -99,7 +99,9 @@ def _cube(raw: Any, centre: Any, radius: int) -> Any:
 def _percentiles(raw: Any, centres: Any, radius: int, percentile: float) -> Any:
     """Percentile of the cube around each centre, interpolated linearly as `numpy.percentile` does."""
     out = np.empty(len(centres))
-    values = np.empty((2 * radius + 1) ** 3)
+    depth, height, width = raw.shape
+    side = 2 * radius + 1
+    values = np.empty(min(side, depth) * min(side, height) * min(side, width))
     for i in range(len(centres)):
         n = 0
         for value in _cube(raw, centres[i], radius).flat:

@@ -28,6 +28,13 @@ def test_background_is_numpys_percentile(percentile, dtype):
     assert measured.background.tolist() == expected
 
 
+def test_a_cube_beyond_the_volume_takes_no_more_memory_than_the_volume():
+    raw = np.arange(4 * 5 * 6, dtype=np.uint16).reshape(4, 5, 6)
+    how = Measuring(local_min_rad=5000, local_min_percentile=50)  # 8 TB as a whole cube
+    measured = measure(raw, single_voxels([[1, 2, 3]]), np.zeros(3, np.int64), how)
+    assert measured.background.tolist() == [np.median(raw)]
+
+
 def test_a_centroid_halfway_between_voxels_goes_to_the_even_one():
     objects = Objects(
         first=np.arange(3),

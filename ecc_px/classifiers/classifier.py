@@ -70,7 +70,7 @@ class Classifier:
                 f"{what} has {channels} channel{'s' * (channels != 1)}, but {self.path.name} was trained on images "
                 f"with {expected}: give an image with the same channels, in the same order."
             )
-        self.features.check_extent(shape)
+        self.features.check_extent(shape, what)
 
     def probabilities(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """(columns, z, y, x) features → (class, z, y, x) float32 probabilities, a channel for every class."""
@@ -101,21 +101,28 @@ def load_classifier(path: str | Path, *, flavour: Flavour = "ilastik") -> Classi
     flavour : {"ilastik", "vigra"}
         "vigra" for projects trained before ilastik used fastfilters (about version 1.2), whose structure tensor
         was another; the file does not say. It matters only where structure tensor features are selected.
+        A .pxc says it itself.
 
     Raises
     ------
+    InvalidSetting
+        The flavour of a .pxc is another.
     UnreadableProject, UnsupportedProject, UntrainedProject
     UnreadableClassifier
         A damaged .pxc, or nothing has this name.
     """
     path = registered_path(path)
     if path.suffix == bundle.SUFFIX:
-        return _from_bundle(path)
+        return _from_bundle(path, flavour)
     return _from_project(read_project(path), flavour)
 
 
-def _from_bundle(path: Path) -> Classifier:
+def _from_bundle(path: Path, flavour: Flavour) -> Classifier:
     stored = bundle.read_bundle(path)
+    if flavour not in ("ilastik", stored.features.flavour):
+        raise InvalidSetting(
+            f"{path} says itself that its features are {stored.features.flavour}'s; leave out --flavour."
+        )
     return Classifier(stored.features, stored.forest, stored.classes, path, sha256_of(path))
 
 

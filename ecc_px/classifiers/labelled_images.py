@@ -51,7 +51,8 @@ def open_labelled(
             image = opened.enter_context(open_volume(path))
             annotation = read_labels_of(drawn, image, Interpretation(classes=named, mapping=mapping))
             named = named or annotation.classes
-            lanes.append(LabelledImage(image.name, image, annotation))
+            twice = [other for other in images if other.stem == path.stem]
+            lanes.append(LabelledImage(image.name if len(twice) == 1 else str(path), image, annotation))
         yield lanes, tuple(classes) or _numbered(named, [lane.labels for lane in lanes])
 
 

@@ -16,9 +16,9 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ecc_px.errors import InvalidSetting, OutputExists, UnreadableClassifier
+from ecc_px.errors import InvalidSetting, OutputExists, OutputFailed, UnreadableClassifier
 from ecc_px.volumes import VoxelUm
-from ecc_px.volumes.partial import write_errors_named, written_whole
+from ecc_px.volumes.partial import PartialOutput, write_errors_named
 
 FOLDER_VARIABLE = "ECC_PX_CLASSIFIERS"
 
@@ -110,27 +110,39 @@ def copy_in(
     target = folder / name
     with write_errors_named(target):
         folder.mkdir(parents=True, exist_ok=True)
-    if not overwrite and os.path.lexists(target):
-        raise OutputExists(f"A classifier is called {name!r} already: choose another name, or pass --overwrite.")
-    with written_whole(target, overwrite=overwrite) as temporary:
-        temporary.mkdir()
-        copy = temporary / f"{name}{path.suffix}"
-        shutil.copyfile(path, copy)
-        saved = SavedClassifier(
-            name=name,
-            file=copy.name,
-            sha256=sha256_of(copy),
-            source=str(path.resolve()),
-            saved=datetime.now(UTC).isoformat(timespec="seconds"),
-            classes=tuple(classes),
-            features=features,
-            stain=stain,
-            voxel_um=voxel_um,
-            note=note,
-        )
-        facts = json.dumps(asdict(saved), indent=2, ensure_ascii=False)
-        (temporary / _FACTS).write_text(facts + "\n", encoding="utf-8")
+        if not overwrite and os.path.lexists(target):
+            raise OutputExists(f"A classifier is called {name!r} already: choose another name, or pass --overwrite.")
+        output = PartialOutput(target, overwrite=overwrite, is_such_a_folder=_holds_a_classifier)
+        try:
+            output.temporary.mkdir()
+            copy = output.temporary / f"{name}{path.suffix}"
+            shutil.copyfile(path, copy)
+            saved = SavedClassifier(
+                name=name,
+                file=copy.name,
+                sha256=sha256_of(copy),
+                source=str(path.resolve()),
+                saved=datetime.now(UTC).isoformat(timespec="seconds"),
+                classes=tuple(classes),
+                features=features,
+                stain=stain,
+                voxel_um=voxel_um,
+                note=note,
+            )
+            facts = json.dumps(asdict(saved), indent=2, ensure_ascii=False)
+            (output.temporary / _FACTS).write_text(facts + "\n", encoding="utf-8")
+            output.commit()
+        except BaseException:
+            output.discard()
+            raise
     return saved
+
+
+def _holds_a_classifier(folder: Path) -> bool:
+    """Whether a folder is a saved classifier's and holds nothing else."""
+    return all(
+        child.name == _FACTS or (child.stem, child.suffix in KINDS) == (folder.name, True) for child in folder.iterdir()
+    )
 
 
 def saved_classifiers() -> list[SavedClassifier]:
@@ -158,9 +170,19 @@ def saved_classifier(name: str) -> SavedClassifier:
 
 
 def remove_classifier(name: str) -> SavedClassifier:
-    """Delete the classifier of this name, and return what is known of it."""
+    """Delete the classifier of this name, and return what is known of it.
+
+    Raises
+    ------
+    UnreadableClassifier
+        No classifier has this name.
+    OutputFailed
+        The folder holds other things, too.
+    """
     saved = saved_classifier(name)
     folder = registry_folder() / name
+    if not _holds_a_classifier(folder):
+        raise OutputFailed(f"{folder} holds other things beside the classifier {name!r}: move them away first.")
     with write_errors_named(folder):
         shutil.rmtree(folder)
     return saved

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from ecc_px.classifiers.bundle import SUFFIX, Bundle, read_bundle, write_bundle
@@ -139,7 +140,9 @@ def train_bundle(
     if path.suffix != SUFFIX:
         raise InvalidSetting(f"{path}: a classifier file has the extension {SUFFIX}; give it that.")
     earlier = read_bundle(path) if path.exists() else None
+    started = time.perf_counter()
     samples = sample_lanes(lanes, features, classes, settings, jobs=jobs, progress=progress)
+    gathered = time.perf_counter() - started
     fingerprint = _fingerprint(samples, features, classes, settings, leave_out=leave_out)
     if earlier is not None and earlier.fingerprint == fingerprint and not force:
         return None
@@ -154,7 +157,7 @@ def train_bundle(
         voxel_um=common_voxel_size(lanes),
     )
     write_bundle(path, bundle, overwrite=True)
-    return training
+    return replace(training, seconds={"features": gathered, **training.seconds})
 
 
 def common_voxel_size(lanes: Sequence[LabelledImage]) -> VoxelUm | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +14,7 @@ from ecc_px.features import FeatureSet
 from ecc_px.labels import Annotation, LabelClass
 from ecc_px.volumes import Volume
 from ecc_px.volumes.blocks import Block, Shape
-from ecc_px.volumes.streaming import Progress, in_order
+from ecc_px.volumes.streaming import Progress, in_order, usable_processors
 
 BLOCK_BYTES = 64 * 2**20
 """Of the features that one thread computes at once."""
@@ -138,7 +137,7 @@ def gather_samples(
     def work(task: _Task) -> npt.NDArray[np.float32]:
         return task.compute(features, names)
 
-    for task, values in in_order(work, tasks, jobs or os.cpu_count() or 1):
+    for task, values in in_order(work, tasks, jobs or usable_processors()):
         rows[task.rows] = values
         done += len(values)
         if progress is not None:
@@ -155,32 +154,39 @@ def gather_samples(
 
 @dataclass(frozen=True, eq=False)
 class _DrawnVoxels:
-    """Labelled voxels of one image, in raster order."""
+    """Labelled voxels of one image of `shape` (t, z, y, x), by their number in raster order, ascending."""
 
-    places: npt.NDArray[np.int64]
-    """(N, 4): t, z, y, x."""
+    numbers: npt.NDArray[np.int64]
     labels: npt.NDArray[np.uint8]
+    shape: tuple[int, int, int, int]
 
     @classmethod
     def of(cls, lane: LabelledImage) -> _DrawnVoxels:
         shape = (lane.image.frames, *lane.image.shape)
-        places, labels = [np.empty((0, 4), np.int64)], [np.empty(0, np.uint8)]
+        numbers, labels = [np.empty(0, np.int64)], [np.empty(0, np.uint8)]
         for block in lane.labels.blocks:
-            inside = np.argwhere(block.labels)
-            places.append(inside + np.array(block.start))
-            labels.append(block.labels[tuple(inside.T)])
-        place, label = np.concatenate(places), np.concatenate(labels)
-        if (place >= shape).any():
-            last = tuple(int(n) for n in place.max(axis=0))
-            raise GridMismatch(
-                f"{lane.name}: labels reach to voxel {last} (t, z, y, x), but {lane.image.path} has {shape}: "
-                "give the labels that were drawn on this image."
-            )
-        order = np.argsort(np.ravel_multi_index(tuple(place.T), shape), kind="stable")
-        return cls(place[order], label[order])
+            place = tuple(inside + start for inside, start in zip(np.nonzero(block.labels), block.start, strict=True))
+            if any(along.max(initial=0) >= extent for along, extent in zip(place, shape, strict=True)):
+                last = tuple(int(along.max()) for along in place)
+                raise GridMismatch(
+                    f"{lane.name}: labels reach to voxel {last} (t, z, y, x), but {lane.image.path} has {shape}: "
+                    "give the labels that were drawn on this image."
+                )
+            numbers.append(np.ravel_multi_index(place, shape))
+            labels.append(block.labels[block.labels > 0])
+        number, label = np.concatenate(numbers), np.concatenate(labels)
+        order = np.argsort(number)
+        return cls(number[order], label[order], shape)
 
     def subset(self, kept: npt.NDArray[np.bool_]) -> _DrawnVoxels:
-        return _DrawnVoxels(self.places[kept], self.labels[kept])
+        return _DrawnVoxels(self.numbers[kept], self.labels[kept], self.shape)
+
+    def by_frame(self) -> Iterator[tuple[int, slice, npt.NDArray[np.int64]]]:
+        """Each frame with labels: which of the voxels are its own, and where they are (N, 3: z, y, x)."""
+        frames, *places = np.unravel_index(self.numbers, self.shape)
+        for frame in np.unique(frames):
+            first, end = np.searchsorted(frames, [frame, frame + 1])
+            yield int(frame), slice(int(first), int(end)), np.stack([along[first:end] for along in places], axis=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,11 +222,10 @@ def _tasks(
     for lane, voxels in zip(lanes, chosen, strict=True):
         shape = lane.image.shape
         flat = shape[0] == 1
-        for frame in np.unique(voxels.places[:, 0]):
-            rows = np.flatnonzero(voxels.places[:, 0] == frame)
-            points = voxels.places[rows, 1:]
-            for block, inside in boxes_around(points, shape, features.halo(flat=flat), _largest_core(columns, flat)):
-                yield _Task(lane, int(frame), block, points[inside], first + rows[inside])
+        limit = _largest_core(columns, flat)
+        for frame, own, points in voxels.by_frame():
+            for block, inside in boxes_around(points, shape, features.halo(flat=flat), limit):
+                yield _Task(lane, frame, block, points[inside], first + own.start + inside)
         first += len(voxels.labels)
 
 

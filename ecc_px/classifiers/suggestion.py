@@ -19,7 +19,7 @@ from ecc_px.features.notation import catalogue
 from ecc_px.labels import LabelClass
 from ecc_px.models.forest import Forest
 from ecc_px.models.training import train_forest
-from ecc_px.volumes.streaming import Progress
+from ecc_px.volumes.streaming import Progress, usable_processors
 
 TREES = 25
 VOXELS_PER_CLASS = 1000
@@ -108,7 +108,7 @@ def suggest_features(
     cap = min(settings.max_per_class or VOXELS_PER_CLASS, VOXELS_PER_CLASS)
     few = replace(settings, max_per_class=cap)
     samples = sample_lanes(lanes, features, classes, few, jobs=jobs, progress=progress)
-    judge = _Judge(samples, _columns_of(features, lanes), settings.seed, jobs)
+    judge = _Judge(samples, _columns_of(features, lanes), settings.seed, jobs or usable_processors())
 
     error = 0.0
     curve: list[Scored] = []
@@ -154,7 +154,7 @@ class _Judge:
     samples: Samples
     columns: dict[Feature, list[int]]
     seed: int
-    jobs: int | None
+    jobs: int
 
     @property
     def judged_by(self) -> str:

@@ -15,7 +15,7 @@ from ecc_px.features import FeatureSet, features_text
 from ecc_px.labels import LabelClass
 from ecc_px.models.forest import Forest
 from ecc_px.models.training import ClassWeight, TrainedForest, train_forest
-from ecc_px.volumes.streaming import Progress
+from ecc_px.volumes.streaming import Progress, usable_processors
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,12 @@ def _grow(samples: Samples, settings: TrainingSettings, jobs: int | None) -> Tra
         present = set(samples.labels.tolist())
         weight = {label: value for label, value in weight.items() if label in present}
     return train_forest(
-        samples.features, samples.labels, trees=settings.trees, seed=settings.seed, jobs=jobs, class_weight=weight
+        samples.features,
+        samples.labels,
+        trees=settings.trees,
+        seed=settings.seed,
+        jobs=jobs or usable_processors(),
+        class_weight=weight,
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from ecc_px.classifiers import load_classifier
 from ecc_px.classifiers.bundle import USER_BLOCK, Bundle, read_bundle, write_bundle
-from ecc_px.errors import OutputExists, OutputFailed, UnreadableClassifier
+from ecc_px.errors import InvalidSetting, OutputExists, OutputFailed, UnreadableClassifier
 from ecc_px.features import FeatureSet, parse_features
 from ecc_px.labels import LabelClass
 from ecc_px.models.training import train_forest
@@ -40,6 +40,13 @@ def test_loaded_classifier_keeps_features_and_classes(bundle, tmp_path):
     classifier = load_classifier(path)
     assert (classifier.features, classifier.classes, classifier.path) == (FEATURES, CLASSES, path)
     assert classifier.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_flavour_of_the_file_wins(bundle, tmp_path):
+    assert load_classifier(write_bundle(tmp_path / "TH.pxc", bundle), flavour="vigra").features.flavour == "vigra"
+    own = write_bundle(tmp_path / "own.pxc", replace(bundle, features=replace(FEATURES, flavour="ilastik")))
+    with pytest.raises(InvalidSetting, match="leave out --flavour"):
+        load_classifier(own, flavour="vigra")
 
 
 def test_same_classifier_makes_the_same_bytes(bundle, tmp_path):

@@ -15,7 +15,7 @@ from ecc_px.classifiers.registry import (
     saved_classifiers,
 )
 from ecc_px.classifiers.saving import save_classifier
-from ecc_px.errors import InvalidSetting, OutputExists, UnreadableClassifier, UnreadableProject
+from ecc_px.errors import InvalidSetting, OutputExists, OutputFailed, UnreadableClassifier, UnreadableProject
 
 PROJECT = Path(__file__).resolve().parents[1] / "data" / "synthetic" / "s2_2d_2channel" / "project.ilp"
 
@@ -68,6 +68,16 @@ def test_removal_needs_the_exact_name(registry):
             remove_classifier(name)
     remove_classifier("TH")
     assert list(registry.iterdir()) == []
+
+
+def test_what_else_somebody_put_into_the_folder_is_never_removed(registry):
+    save_classifier("TH", PROJECT)
+    (registry / "TH" / "notes.txt").write_text("mine")
+    with pytest.raises(OutputFailed, match="holds other things"):
+        remove_classifier("TH")
+    with pytest.raises(OutputExists):
+        save_classifier("TH", PROJECT, overwrite=True)
+    assert (registry / "TH" / "notes.txt").read_text() == "mine"
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/b", ".hidden", "-x", "a b", "ü", "x" * 101, "a\n"])

@@ -207,6 +207,7 @@ def lanes():
 def test_classifier_file_predicts_as_its_training_says(lanes, tmp_path):
     path = tmp_path / "PV.pxc"
     training = train_bundle(path, lanes, parse_features("ecc"), CLASSES, QUICK)
+    assert set(training.seconds) == {"features", "forest", "lanes left out"}
     classifier = load_classifier(path)
     assert classifier.classes == CLASSES
     image = lanes[0].image.read()

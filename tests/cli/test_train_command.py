@@ -103,8 +103,8 @@ def test_classifier_file_is_taken_by_info_predict_and_run(desk, run):
     assert code == 0
     assert "10 trees" in out
     assert "false_signal" in out
-    code, _, _ = run("run", "PV.pxc", "unseen.h5", "-o", "out", "--voxel-um", "1", "1", "1")
-    assert code == 0
+    code, _, error = run("run", "PV.pxc", "unseen.h5", "-o", "out", "--voxel-um", "1", "1", "1")
+    assert code == 0, error
     assert (desk / "out" / "unseen_cells.csv").exists()
     run("predict", "PV.pxc", "unseen.h5", "-o", "other")
     with h5py.File("other/unseen_probabilities.h5") as file:

@@ -9,7 +9,6 @@ Splitting of touching cells belongs between `find_objects` and `measure_objects`
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -29,7 +28,7 @@ from ecc_px.cells.table import Cells, Summary, cells_table
 from ecc_px.errors import InvalidSetting, UnknownVoxelSize
 from ecc_px.volumes import Volume, VoxelUm, open_volume
 from ecc_px.volumes.blocks import Block, Region, Shape, blocks_of, shape_of
-from ecc_px.volumes.streaming import Progress, in_order
+from ecc_px.volumes.streaming import Progress, in_order, usable_processors
 from ecc_px.volumes.voxel_size import resolve_voxel_size
 
 
@@ -133,7 +132,7 @@ def find_cells(
     """
     selection = Selection(connectivity, min_volume, max_volume)
     how = Measuring(intensity, local_max_rad, local_min_rad, local_min_percentile)
-    jobs = os.cpu_count() or 1 if jobs is None else jobs
+    jobs = usable_processors() if jobs is None else jobs
     if jobs < 1:
         raise InvalidSetting(f"jobs {jobs}: at least 1 thread is needed.")
     if block_shape is not None and min(block_shape) < 1:

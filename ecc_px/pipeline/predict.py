@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
@@ -21,7 +20,7 @@ from ecc_px.pipeline.receipt import describe_classifier, describe_volume, forget
 from ecc_px.volumes import Layout, Volume, VolumeWriter, VoxelUm, create_volume, open_volume
 from ecc_px.volumes.blocks import Block, Run, Shape, runs_of, shape_of
 from ecc_px.volumes.partial import write_errors_named
-from ecc_px.volumes.streaming import Progress, in_order
+from ecc_px.volumes.streaming import Progress, in_order, usable_processors
 from ecc_px.volumes.voxel_size import resolve_voxel_size
 
 FileFormat = Literal["hdf5", "ome-zarr", "tiff", "ecc"]
@@ -198,7 +197,7 @@ def _predict(
         plans = plan_exports(classifier, ("probabilities",), "uint8", (1,), volume.channels, flat=flat)
     else:
         plans = plan_exports(classifier, settings.exports, settings.dtype, settings.classes, volume.channels, flat=flat)
-    jobs = settings.jobs or os.cpu_count() or 1
+    jobs = settings.jobs or usable_processors()
     columns = classifier.features.count(volume.channels, flat=flat)
     block_shape = settings.block or block_shape_for(volume.shape, columns, jobs)
     outputs = {plan.kind: output_path(out_dir, volume.name, plan.kind, settings.file_format) for plan in plans}

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from math import prod
 from pathlib import Path
 
 from ecc_px.errors import InvalidSetting
 from ecc_px.volumes.blocks import Region, Shape, blocks_of, shape_of
 from ecc_px.volumes.formats import create_volume, open_volume
-from ecc_px.volumes.streaming import Progress, in_order
+from ecc_px.volumes.streaming import Progress, in_order, usable_processors
 from ecc_px.volumes.volume import Layout, Volume, VoxelUm
 from ecc_px.volumes.voxel_size import resolve_voxel_size
 from ecc_px.volumes.writer import VolumeWriter
@@ -50,7 +49,7 @@ def convert(
         One of the target's, as for `create_volume`.
     overwrite : bool
     workers : int, optional
-        Threads at most; as many as there are cores, up to 4, where not given.
+        Threads at most; as many as there are usable processors, up to 4, where not given.
     piece_bytes : int
         About what a thread holds at a time, unless a single chunk is larger. All threads together hold at most
         512 MB, or one chunk of the target.
@@ -72,7 +71,7 @@ def convert(
         with create_volume(target, layout, compression=compression, overwrite=overwrite) as writer:
             piece = piece_shape(volume.layout, writer.layout, piece_bytes)
             held = prod(piece) * volume.dtype.itemsize * volume.channels
-            workers = min(workers or min(4, os.cpu_count() or 1), max(1, LARGEST_PIECE_BYTES // held))
+            workers = min(workers or min(4, usable_processors()), max(1, LARGEST_PIECE_BYTES // held))
             _copy(volume, writer, piece, workers, progress)
     return warning
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,6 +13,14 @@ Result = TypeVar("Result")
 
 Progress = Callable[[int, int], None]
 """Called with the voxels done so far and the voxels in all."""
+
+
+def usable_processors() -> int:
+    """Processors that this process may run on: how many threads to use where nobody says.
+
+    A cluster's scheduler or a container often gives fewer than the machine has.
+    """
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def in_order(work: Callable[[Item], Result], items: Iterable[Item], jobs: int) -> Iterator[tuple[Item, Result]]:

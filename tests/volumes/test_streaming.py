@@ -1,5 +1,7 @@
 """Work on threads comes back in order, and the first error ends it."""
 
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -18,6 +20,16 @@ def test_results_come_in_the_order_of_the_items_however_long_each_takes():
         return item * item
 
     assert list(in_order(work, range(20), jobs=3)) == [(i, i * i) for i in range(20)]
+
+
+def test_threads_are_as_many_as_the_processors_that_the_process_may_use():
+    # In a process of its own, as a cluster's scheduler would start it.
+    program = (
+        "import os; from ecc_px.volumes.streaming import usable_processors; allowed = os.sched_getaffinity(0); "
+        "assert usable_processors() == len(allowed); os.sched_setaffinity(0, {min(allowed)}); "
+        "print(usable_processors())"
+    )
+    assert subprocess.check_output([sys.executable, "-c", program], text=True) == "1\n"
 
 
 def test_an_error_ends_the_work():

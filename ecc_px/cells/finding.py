@@ -9,10 +9,12 @@ Splitting of touching cells belongs between `find_objects` and `measure_objects`
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,11 +27,12 @@ from ecc_px.cells.objects import Objects
 from ecc_px.cells.runs import STEPS
 from ecc_px.cells.seams import Seams
 from ecc_px.cells.table import Cells, Summary, cells_table
+from ecc_px.cells.threshold import check_threshold
 from ecc_px.errors import InvalidSetting, UnknownVoxelSize
 from ecc_px.volumes import Volume, VoxelUm, open_volume
 from ecc_px.volumes.blocks import Block, Region, Shape, blocks_of, shape_of
 from ecc_px.volumes.streaming import Progress, in_order, usable_processors
-from ecc_px.volumes.voxel_size import resolve_voxel_size
+from ecc_px.volumes.voxel_size import refuse_impossible, resolve_voxel_size
 
 
 @dataclass(frozen=True)
@@ -130,13 +133,10 @@ def find_cells(
     UnreadableVolume
         A volume is damaged, holds NaN, or is no probability image.
     """
+    check_settings(voxel_um=voxel_um, threshold=threshold, jobs=jobs, block_shape=block_shape)
     selection = Selection(connectivity, min_volume, max_volume)
     how = Measuring(intensity, local_max_rad, local_min_rad, local_min_percentile)
     jobs = usable_processors() if jobs is None else jobs
-    if jobs < 1:
-        raise InvalidSetting(f"jobs {jobs}: at least 1 thread is needed.")
-    if block_shape is not None and min(block_shape) < 1:
-        raise InvalidSetting(f"block shape {block_shape}: at least 1 voxel along each axis is needed.")
     with ExitStack() as opened:
         image = _open(probabilities, opened)
         inputs = Inputs(
@@ -155,6 +155,32 @@ def find_cells(
     if not len(objects):
         warnings += (f"{image.path}: no cell was found (threshold {threshold:g}, {summary.objects} objects).",)
     return Cells(cells_table(objects, intensities, voxel_um), summary, voxel_um, warnings)
+
+
+def effective_settings(**settings: Any) -> dict[str, Any]:
+    """All settings of `find_cells`: the given ones, and the defaults of the others."""
+    call = inspect.signature(find_cells).bind(None, None, **settings)
+    call.apply_defaults()
+    return {name: value for name, value in call.arguments.items() if name not in ("probabilities", "raw", "progress")}
+
+
+def check_settings(**settings: Any) -> None:
+    """Refuse settings of `find_cells` that make no sense, whatever the volumes: before hours of work for nothing.
+
+    Raises
+    ------
+    InvalidSetting
+    """
+    every = effective_settings(**settings)
+    Selection(**{part.name: every[part.name] for part in fields(Selection)})
+    Measuring(**{part.name: every[part.name] for part in fields(Measuring)})
+    check_threshold(every["threshold"])
+    if every["voxel_um"] is not None:
+        refuse_impossible(every["voxel_um"])
+    if every["jobs"] is not None and every["jobs"] < 1:
+        raise InvalidSetting(f"jobs {every['jobs']}: at least 1 thread is needed.")
+    if every["block_shape"] is not None and min(every["block_shape"]) < 1:
+        raise InvalidSetting(f"block shape {every['block_shape']}: at least 1 voxel along each axis is needed.")
 
 
 def find_objects(

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from ecc_px.cells import COLUMNS, find_cells
+from ecc_px.cells.finding import check_settings
 from ecc_px.cells.inputs import Inputs, channel_of_class
 from ecc_px.errors import EccPxError, GridMismatch, InvalidSetting, UnknownVoxelSize, UnreadableVolume
 
@@ -402,6 +403,31 @@ def test_raw_of_any_axis_order_reaches_the_kernels_in_one_layout():
     turned = intensities(ArrayVolume(np.ascontiguousarray(raw.transpose()), axes="xyz"))
     assert turned.flags.c_contiguous
     assert np.array_equal(turned, raw[:3])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"threshold": 1.0},
+        {"connectivity": 8},
+        {"min_volume": 0},
+        {"min_volume": 9, "max_volume": 8},
+        {"intensity": "mean"},
+        {"local_max_rad": -1},
+        {"local_min_rad": -1},
+        {"local_min_percentile": 101},
+        {"voxel_um": (1.0, float("inf"), 1.0)},
+        {"voxel_um": ()},
+        {"jobs": 0},
+        {"block_shape": (0, 4, 4)},
+    ],
+)
+def test_settings_are_checked_without_any_volume(wrong):
+    check_settings(class_="cell", exclude="not/there.h5", raw_channel=3, voxel_um=UM)
+    with pytest.raises(InvalidSetting):
+        check_settings(**wrong)
+    with pytest.raises(InvalidSetting):
+        find_cells("not/there.h5", "nor/there.h5", **wrong)
 
 
 def test_several_time_points_are_refused():

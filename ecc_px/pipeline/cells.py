@@ -7,9 +7,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ecc_px.cells import Cells, find_cells
+from ecc_px.cells.finding import effective_settings
 from ecc_px.cells.table import table_name
-from ecc_px.pipeline.receipt import describe_volume, now, write_receipt
+from ecc_px.pipeline.receipt import describe_volume, forget_receipt, now, write_receipt
 from ecc_px.volumes import Volume, open_volume
 from ecc_px.volumes.partial import PartialOutput, write_errors_named
 from ecc_px.volumes.streaming import Progress
@@ -61,6 +64,7 @@ def write_cells(
         cells = find_cells(image, measured, progress=progress, **settings)
         with write_errors_named(out_dir):
             out_dir.mkdir(parents=True, exist_ok=True)
+        forget_receipt(path)
         cells.write_csv(path, overwrite=overwrite)
         content = {
             "columns": list(cells.table.columns),
@@ -70,7 +74,7 @@ def write_cells(
             "voxel_um_zyx": list(cells.voxel_um),
             "probabilities": describe_volume(image),
             "raw": describe_volume(measured),
-            "settings": {name: _plain(value) for name, value in settings.items()},
+            "settings": {name: _plain(value) for name, value in effective_settings(**settings).items()},
         }
         write_receipt(path, content, started)
     return CellTable(path, cells)
@@ -80,4 +84,6 @@ def _plain(value: Any) -> Any:
     """A setting as JSON can hold it."""
     if isinstance(value, Volume):
         return str(value.path)
+    if isinstance(value, np.generic):
+        return value.item()
     return str(value) if isinstance(value, Path) else value

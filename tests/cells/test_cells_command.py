@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from ecc_px.cells import find_cells
 from ecc_px.cli import app
 from ecc_px.errors import EccPxError
+from ecc_px.pipeline.cells import write_cells
 
 
 @pytest.fixture
@@ -43,6 +44,44 @@ def test_the_table_is_that_of_the_library(brain, tmp_path):
     assert (brain / "out" / "brain_cells.csv").read_bytes() == expected
     assert f"{len(cells)} cells" in done.stdout
     assert f"{cells.summary.too_small} objects too small" in done.stdout
+
+
+def test_the_receipt_holds_the_settings_that_nobody_gave(brain):
+    assert find(brain, "--voxel-um", 7, 6.45, 6.5, "--min-volume", 3, "--exclude", brain / "brain.h5").exit_code == 0
+    receipt = json.loads((brain / "out" / "brain_cells.csv.receipt.json").read_text())
+    write_cells(
+        brain / "brain_probabilities.h5",
+        brain / "brain.h5",
+        brain / "library",
+        voxel_um=(7, 6.45, 6.5),
+        min_volume=np.int64(3),
+        exclude=brain / "brain.h5",
+    )
+    same = json.loads((brain / "library" / "brain_cells.csv.receipt.json").read_text())
+    assert receipt["settings"] == same["settings"]
+    expected = {"threshold": 0.7, "connectivity": 6, "min_volume": 3, "max_volume": None, "intensity": "obj_mean"}
+    assert receipt["settings"] | expected == receipt["settings"]
+    assert receipt["settings"]["exclude"] == str(brain / "brain.h5")
+
+
+def test_the_receipt_of_an_earlier_table_never_stands_beside_a_new_one(brain, monkeypatch):
+    def write():
+        write_cells(
+            brain / "brain_probabilities.h5", brain / "brain.h5", brain / "out", voxel_um=(7, 6.45, 6.5), overwrite=True
+        )
+
+    write()
+    receipt = brain / "out" / "brain_cells.csv.receipt.json"
+    assert receipt.exists()
+
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules["ecc_px.pipeline.cells"], "write_receipt", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        write()
+    assert (brain / "out" / "brain_cells.csv").exists()
+    assert not receipt.exists()
 
 
 def test_no_cell_is_a_header_a_warning_and_success(brain):

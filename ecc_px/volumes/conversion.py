@@ -1,4 +1,4 @@
-"""From any format to any other: value for value, a piece at a time, the voxel size carried."""
+"""From any format to any other: value for value, a piece at a time, with the voxel size and what the numbers mean."""
 
 from __future__ import annotations
 
@@ -15,6 +15,18 @@ from ecc_px.volumes.writer import VolumeWriter
 
 PIECE_BYTES = 64 * 2**20
 LARGEST_PIECE_BYTES = 512 * 2**20
+
+CARRIED = (
+    "classifier",
+    "classifier_sha256",
+    "rounding",
+    "drange",
+    "class_labels",
+    "class_names",
+    "class_roles",
+    "class_colours",
+)
+"""Attributes that say what an image's numbers mean; any others belong to the source's format or program."""
 
 
 def convert(
@@ -68,7 +80,10 @@ def convert(
             )
         used_um, warning = resolve_voxel_size(volume, voxel_um)
         layout = target_layout(volume.layout, used_um, chunks)
-        with create_volume(target, layout, compression=compression, overwrite=overwrite) as writer:
+        attributes = {key: volume.attributes[key] for key in CARRIED if key in volume.attributes}
+        with create_volume(
+            target, layout, compression=compression, attributes=attributes, overwrite=overwrite
+        ) as writer:
             piece = piece_shape(volume.layout, writer.layout, piece_bytes)
             held = prod(piece) * volume.dtype.itemsize * volume.channels
             workers = min(workers or min(4, usable_processors()), max(1, LARGEST_PIECE_BYTES // held))

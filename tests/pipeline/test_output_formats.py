@@ -9,6 +9,7 @@ import pytest
 
 from ecc_px import load_classifier, open_volume, predict
 from ecc_px.cells import find_cells
+from ecc_px.volumes.conversion import convert
 
 FOLDER = Path(__file__).parents[1] / "data" / "synthetic" / "s1_3d_seedset"
 PROJECT, VOLUME = FOLDER / "project.ilp", FOLDER / "unseen.h5"
@@ -32,6 +33,17 @@ def test_every_format_says_what_its_numbers_are(images: dict[str, Path]) -> None
             assert volume.attributes["rounding"].startswith("rint("), path
             assert volume.attributes["classifier"] == "project.ilp", path
             assert volume.attributes["classifier_sha256"] == load_classifier(PROJECT).sha256, path
+
+
+@pytest.mark.parametrize("name", ["copy.h5", "copy.ome.zarr", "copy.tif", "copy.nii"])
+def test_a_converted_probability_image_still_says_what_its_numbers_are(
+    name: str, images: dict[str, Path], tmp_path: Path
+) -> None:
+    for path in images.values():
+        convert(path, tmp_path / name, overwrite=True)
+        with open_volume(path) as source, open_volume(tmp_path / name) as copy:
+            for key in ("class_labels", "rounding", "drange", "classifier", "classifier_sha256"):
+                assert copy.attributes[key] == source.attributes[key], (path, key)
 
 
 def test_cells_are_those_of_label_one_in_every_format(images: dict[str, Path]) -> None:

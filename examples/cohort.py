@@ -43,6 +43,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="CSV to write")
     chosen = parser.parse_args()
     summary = summarise(chosen.folder)
+    if summary.empty:
+        parser.error(f"{chosen.folder}: there are no tables of cells (*_cells.csv) in it")
     summary.to_csv(chosen.out, index=False, float_format="%.2f")
     print(summary.round(2).to_string(index=False))
 

@@ -46,7 +46,7 @@ def _stop(signal_number: int, frame: FrameType | None) -> None:
 
 def main() -> None:
     """Run the command line; an error that the user can mend is one sentence and exit code 1."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _stop)
     try:
         app()

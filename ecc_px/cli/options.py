@@ -49,7 +49,10 @@ Flavour = Annotated[
 ]
 Mask = Annotated[
     Path | None,
-    typer.Option("--mask", help="Volume on the same grid; where it is 0, nothing is computed and results are 0."),
+    typer.Option(
+        "--mask",
+        help="Volume on the same grid: ABOVE 0 is KEPT, elsewhere results are 0.",
+    ),
 ]
 Threshold = Annotated[
     float,

@@ -14,6 +14,7 @@ from ecc_px.errors import InvalidSetting, VolumeTooThin
 from ecc_px.features.ilastik import (
     EIGENVALUE_FILTERS,
     FILTER_NAMES,
+    LEAST_SCALE,
     Flavour,
     derivative_scale,
     least_extent,
@@ -41,8 +42,11 @@ class Feature:
     def __post_init__(self) -> None:
         if self.filter not in FILTER_NAMES:
             raise InvalidSetting(f"There is no feature {self.filter!r}; choose from {', '.join(FILTER_NAMES)}.")
-        if not 0 < self.scale < float("inf"):
-            raise InvalidSetting(f"{self.filter}: the scale must be a positive number of voxels, not {self.scale}.")
+        if not LEAST_SCALE <= self.scale < float("inf"):
+            raise InvalidSetting(
+                f"{self.filter}: a scale is a number of voxels from {LEAST_SCALE:g} on, not {self.scale:g}: "
+                "below it a Gaussian has no neighbours to weigh."
+            )
 
     def is_2d(self, flat: bool) -> bool:
         return flat or bool(self.in_2d)
@@ -64,6 +68,11 @@ class FeatureSet:
 
     features: tuple[Feature, ...]
     flavour: Flavour = "ilastik"
+
+    def __post_init__(self) -> None:
+        twice = [feature for feature in self.features if self.features.count(feature) > 1]
+        if twice:
+            raise InvalidSetting(f"{twice[0].filter} at scale {twice[0].scale:g} is selected twice: once is enough.")
 
     @classmethod
     def from_selection(
@@ -103,20 +112,19 @@ class FeatureSet:
 
     def halo(self, *, flat: bool = False) -> Shape:
         """Voxels around a block (z, y, x) that its features depend on."""
-        steps = [step for step in self._steps if step.features]
-        across = max((step.reach for step in steps if not step.is_2d(flat)), default=0)
-        within = max((step.reach for step in steps), default=0)
+        across = max((step.reach for step in self._steps if not step.is_2d(flat)), default=0)
+        within = max((step.reach for step in self._steps), default=0)
         return across, within, within
 
-    def check_extent(self, shape: Shape) -> None:
-        """Refuse a volume that is thinner than ilastik allows, by name of the axis and the scale."""
+    def check_extent(self, shape: Shape, what: str = "The volume") -> None:
+        """Refuse a volume, called `what`, that is thinner than ilastik allows, by name of the axis and the scale."""
         flat = shape[0] == 1
         for feature in self.features:
             need = least_extent(feature.scale)
             for axis, extent in zip("zyx", shape, strict=True):
                 if extent < need and not (axis == "z" and feature.is_2d(flat)):
                     raise VolumeTooThin(
-                        f"The volume has {extent} voxels along {axis}, but "
+                        f"{what} has {extent} voxels along {axis}, but "
                         f"{FILTER_NAMES[feature.filter]} at scale {feature.scale:g} needs {need}: "
                         "use a larger piece of the volume, or a classifier without this scale."
                     )

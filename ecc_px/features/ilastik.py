@@ -25,6 +25,9 @@ FILTER_WINDOW = 2.0
 NARROW_RATIO = 0.66
 """The second Gaussian of the Difference of Gaussians, relative to the first."""
 
+LEAST_SCALE = 0.2
+"""Below it, the kernels of the structure tensor, at half the scale, underflow; ilastik's smallest is 0.3."""
+
 FILTER_NAMES = {
     "GaussianSmoothing": "Gaussian Smoothing",
     "LaplacianOfGaussian": "Laplacian of Gaussian",

@@ -81,6 +81,8 @@ def plan_exports(
             chosen = classes if classes is not None else tuple(c.label for c in classifier.classes)
             channels = tuple(class_channel(classifier.classes, c) for c in chosen)
             names = tuple(classifier.classes[c].name for c in channels)
+            if len(set(channels)) < len(channels):
+                raise InvalidSetting(f"The classes {', '.join(names)} name one of them twice: once is enough.")
             plans.append(ExportPlan(kind, np.dtype(dtype), channels, names))
         elif kind == "segmentation":
             plans.append(ExportPlan(kind, np.dtype(np.uint8), (), ("class",)))

@@ -136,7 +136,7 @@ def predict(
     out_dir : path
         Made if it does not exist.
     mask : Volume or path, optional
-        Of the volume's (z, y, x) shape; where all its channels are 0, every export is 0 and nothing is computed.
+        Of the volume's (z, y, x) shape; where none of its channels is above 0, every export is 0.
     progress : function of (voxels done, voxels in all), optional
     **settings
         The fields of `PredictionSettings`.
@@ -212,10 +212,11 @@ def _predict(
         ]
         work = _RunWork(classifier, volume, mask, tuple(zip(plans, writers, strict=True)))
         runs = runs_of(volume.shape, block_shape, classifier.features.halo(flat=flat), RUN_LENGTH)
-        done = without_votes = 0
+        done = computed = without_votes = 0
         for _, made in in_order(work, product(range(volume.frames), runs), jobs):
             for store in made.stores:
                 store()
+            computed += made.computed
             without_votes += made.without_votes
             done += made.voxels
             if progress is not None:
@@ -224,6 +225,8 @@ def _predict(
             forget_receipt(outputs[plan.kind])
     seconds = (now() - started).total_seconds()
     warnings: tuple[str, ...] = (warning,) if warning else ()
+    if mask is not None and computed == 0:
+        warnings += (f"{mask.path}: the mask keeps no voxel, so everything is 0.",)
     if without_votes:
         warnings += (
             f"{volume.path}: {without_votes:,} voxels have no votes, because the image is not a number (NaN) or "
@@ -256,6 +259,7 @@ class _Made:
 
     stores: list[Callable[[], None]] = field(default_factory=list)
     voxels: int = 0
+    computed: int = 0
     without_votes: int = 0
 
 
@@ -298,6 +302,7 @@ class _RunWork:
         inside: npt.NDArray[np.bool_] | None,
         frame: int,
     ) -> None:
+        made.computed += prod(shape_of(block.core))
         features = self.classifier.features.compute(image, block, self.volume.shape)
         only_features = all(plan.kind == "features" for plan, _ in self.exports)
         probabilities = None if only_features else self.classifier.probabilities(features)

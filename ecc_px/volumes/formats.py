@@ -59,6 +59,8 @@ def open_volume(
     if not file.exists():
         raise UnreadableVolume(f"{path}: there is no such file or folder.")
     inner_path = inner_path or following
+    if file.suffix.lower() == ".ilp" and inner_path is None:
+        raise UnreadableVolume(f"{file}: an ilastik project is no image; give the image that it is to be applied to.")
     try:
         volume_format = _folder_format(file) if file.is_dir() else _file_format(file)
         if inner_path and volume_format not in ("hdf5", "zarr"):

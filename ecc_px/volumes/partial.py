@@ -48,7 +48,7 @@ class PartialOutput:
 
     def refuse_existing(self) -> None:
         if not self._overwrite and os.path.lexists(self.path):
-            raise OutputExists(f"{self.path} is already there: pass --overwrite to replace it.")
+            raise OutputExists(f"{self.path} is already there: pass --overwrite (overwrite=True) to replace it.")
         if self.path.is_dir() and any(self.path.iterdir()) and not self._is_such_a_folder(self.path):
             raise OutputExists(
                 f"{self.path} is a folder that holds other things, which --overwrite does not remove: "

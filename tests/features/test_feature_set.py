@@ -10,7 +10,7 @@ from scipy.ndimage import correlate1d
 
 from ecc_px.errors import InvalidSetting, VolumeTooThin
 from ecc_px.features import ECC, Feature, FeatureSet
-from ecc_px.features.ilastik import FILTER_NAMES
+from ecc_px.features.ilastik import FILTER_NAMES, LEAST_SCALE
 from ecc_px.filters.gaussian import first_derivative_taps, second_derivative_taps, smoothing_taps
 from ecc_px.volumes.blocks import blocks_of
 
@@ -133,9 +133,21 @@ def test_volume_thinner_than_a_scale_is_refused_with_axis_and_scale():
     FeatureSet(tuple(Feature(f.filter, f.scale, True) for f in ECC.features)).check_extent((3, 14, 14))
 
 
+def test_smallest_scale_gives_numbers_for_every_filter():
+    smallest = FeatureSet(tuple(Feature(name, LEAST_SCALE) for name in FILTER_NAMES))
+    for flavour in ("ilastik", "vigra"):
+        computed = FeatureSet(smallest.features, flavour).compute(np.random.default_rng(0).random((1, 5, 6, 7)))
+        assert np.isfinite(computed).all()
+
+
+def test_feature_that_is_selected_twice_is_refused():
+    with pytest.raises(InvalidSetting, match="twice"):
+        FeatureSet((Feature("GaussianSmoothing", 1.0), Feature("GaussianSmoothing", 1.0)))
+
+
 def test_unknown_filters_and_impossible_scales_are_refused():
     with pytest.raises(InvalidSetting, match="Sharpness"):
         Feature("Sharpness", 1.0)
-    for scale in (0.0, -1.0, float("nan"), float("inf")):
+    for scale in (0.0, 0.1, -1.0, float("nan"), float("inf")):
         with pytest.raises(InvalidSetting, match="scale"):
             Feature("GaussianSmoothing", scale)

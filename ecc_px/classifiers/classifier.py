@@ -136,9 +136,13 @@ def _from_project(project: Project, flavour: Flavour) -> Classifier:
 
 
 def class_channel(classes: tuple[LabelClass, ...], wanted: str | int) -> int:
-    """The channel of a class, given by label number or name."""
-    for channel, label_class in enumerate(classes):
-        if str(wanted) in (str(label_class.label), label_class.name):
-            return channel
+    """The channel of a class, given by its label (a number) or its name."""
+    text = str(wanted)
+    found = [
+        channel for channel, c in enumerate(classes) if (c.label == int(text) if text.isdecimal() else c.name == text)
+    ]
+    if len(found) == 1:
+        return found[0]
     known = ", ".join(f"{c.label} ({c.name})" for c in classes)
-    raise InvalidSetting(f"There is no class {wanted!r}; the classifier has {known}.")
+    problem = "There are several classes" if found else "There is no class"
+    raise InvalidSetting(f"{problem} {wanted!r}; the classifier has {known}: choose by label.")

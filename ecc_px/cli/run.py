@@ -63,6 +63,7 @@ def run(
 
     def work(source: Path) -> tuple[Brain, Path]:
         with open_volume(source, axes=axes, level=level) as volume:
+            picture = output / f"{volume.name}_overview.png"
             with voxel_progress(source.name) as progress:
                 brain = run_brain(
                     classifier,
@@ -78,14 +79,15 @@ def run(
                         "max_volume": max_volume,
                         "class_": class_,
                     },
+                    also_written=[picture],
                     progress=progress,
                 )
             with open_volume(brain.prediction.probabilities) as probabilities:
-                picture = overview(
+                overview(
                     volume,
                     probabilities,
                     brain.cells.cells.table,
-                    output / f"{volume.name}_overview.png",
+                    picture,
                     voxel_um=brain.cells.cells.voxel_um,
                     object_class=channel_of_class(probabilities, class_),
                     overwrite=overwrite,

@@ -44,7 +44,7 @@ def test_convert_refuses_an_existing_target_with_one_sentence(brain: Path, tmp_p
     target.write_text("something else")
     ended = ecc_px("convert", brain, target)
     assert ended.returncode == 1
-    assert f"Error: {target} is already there: pass --overwrite to replace it." in ended.stderr
+    assert f"Error: {target} is already there: pass --overwrite (overwrite=True) to replace it." in ended.stderr
     assert "Traceback" not in ended.stderr
     assert target.read_text() == "something else"
     assert ecc_px("convert", brain, target, "--overwrite").returncode == 0

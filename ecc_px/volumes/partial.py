@@ -84,3 +84,16 @@ def write_errors_named(path: Path) -> Iterator[None]:
     except OSError as error:
         reason = _FULL.get(error.errno or 0, str(error))
         raise OutputFailed(f"{path}: it could not be written: {reason}. Nothing was left behind.") from error
+
+
+@contextlib.contextmanager
+def appearing(path: Path, *, overwrite: bool) -> Iterator[Path]:
+    """Where to write an output for now; it gets its name when the block ends without an error, else it is removed."""
+    output = PartialOutput(path, overwrite=overwrite)
+    try:
+        with write_errors_named(path):
+            yield output.temporary
+            output.commit()
+    except BaseException:
+        output.discard()
+        raise

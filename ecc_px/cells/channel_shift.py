@@ -15,8 +15,8 @@ from ecc_px.volumes.blocks import Region, Shape
 DEFAULT_CROP: Shape = (64, 384, 384)
 """Voxels from which a shift is estimated where nobody names a crop."""
 
-CLEAR_PEAK = 8.0
-"""A peak of the phase correlation that is less than this many standard deviations high says nothing."""
+CLEAR_PEAK = 10.0
+"""A peak of the phase correlation below this many standard deviations may be noise (measured: up to 8)."""
 
 _NONE = (0.0, 0.0, 0.0)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import mmap
 from collections.abc import Iterator
-from enum import StrEnum
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -19,11 +19,8 @@ from ecc_px.volumes.partial import appearing
 DISTANCE = "distance_um"
 
 
-class Method(StrEnum):
-    """How one-to-one pairs are chosen among cells that are near."""
-
-    mutual = "mutual"
-    assignment = "assignment"
+Method = Literal["mutual", "assignment"]
+"""How one-to-one pairs are chosen among cells that are near."""
 
 
 def pair_cells(
@@ -32,7 +29,7 @@ def pair_cells(
     path: Path,
     max_distance_um: float,
     *,
-    method: Method = Method.mutual,
+    method: Method = "mutual",
     shift: Shift | None = None,
     overwrite: bool = False,
 ) -> Pairs:
@@ -46,7 +43,7 @@ def pair_cells(
     a, b : CellFile
     path : Path
     max_distance_um : float
-    method : Method
+    method : {"mutual", "assignment"}
     shift : Shift, optional
         What to add to b's positions before distances are measured.
     overwrite : bool
@@ -55,7 +52,7 @@ def pair_cells(
     b_um, b_starts = _positions(b)
     near = candidates(a_um, (shift or Shift()).applied(b_um), max_distance_um)
     del a_um, b_um
-    pairs = mutual_nearest(near) if method is Method.mutual else assignment(near, max_distance_um)
+    pairs = mutual_nearest(near) if method == "mutual" else assignment(near, max_distance_um)
     pairs = pairs.take(np.argsort(pairs.a))
     others = [k for k, name in enumerate(a.columns) if name not in POSITION]
     place = [a.columns.index(name) for name in POSITION]

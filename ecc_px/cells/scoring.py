@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -89,6 +90,19 @@ def score(found_um: Points, true_um: Points, within_um: float = 10.0) -> Score:
     return Score(len(found_um), len(true_um), len(pairs), float(np.median(pairs.distance)), rms, (z, y, x))
 
 
+def true_positions(truth: str | Path) -> Points:
+    """(n, 3) z, y, x in µm from the volume's corner, of a table with the columns z_um, y_um, x_um."""
+    return CellFile(truth).read(TRUE_POSITION)
+
+
+def found_positions(cells: str | Path, voxel_um: VoxelUm) -> Points:
+    """(n, 3) z, y, x in µm from the volume's corner, of a table of cells.
+
+    Its X, Y, Z are measured from the centre of the first voxel: half a voxel more measures from the corner.
+    """
+    return CellFile(cells).read(POSITION)[:, ::-1] + np.divide(voxel_um, 2)
+
+
 def score_tables(found: CellFile, truth: CellFile, grid: Grid, within_um: float) -> Score:
     """Compare two tables, each of cells (X, Y, Z) or of true positions (z_um, y_um, x_um).
 
@@ -96,9 +110,9 @@ def score_tables(found: CellFile, truth: CellFile, grid: Grid, within_um: float)
     is compared, half a voxel of `grid` is added to the table of cells.
     """
     of_cells = [_is_cell_table(table) for table in (found, truth)]
-    half = np.divide(grid.size_um, 2) if of_cells[0] != of_cells[1] else np.zeros(3)
+    voxel_um = grid.size_um if of_cells[0] != of_cells[1] else (0.0, 0.0, 0.0)
     places = [
-        table.read(POSITION)[:, ::-1] + half if is_cells else table.read(TRUE_POSITION)
+        found_positions(table.path, voxel_um) if is_cells else true_positions(table.path)
         for table, is_cells in zip((found, truth), of_cells, strict=True)
     ]
     return score(places[0], places[1], within_um)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ecc_px.cli import cell_tables
 from ecc_px.cli.batch import warn
 from ecc_px.cli.options import Jobs, MaxVolume, MinVolume, ObjectClass, OutputFolder, Overwrite, Threshold, VoxelUm
 from ecc_px.cli.progress import voxel_progress
@@ -106,3 +107,6 @@ def summary_line(cells: Cells) -> str:
     ]
     found = f"{summary.cells:,} {'cell' if summary.cells == 1 else 'cells'}"
     return found + (f" (left out: {', '.join(left_out)})" if left_out else "")
+
+
+cell_tables.register(app)

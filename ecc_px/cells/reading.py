@@ -187,7 +187,6 @@ class CellFile:
                 io.BytesIO(piece),
                 dtype={name: np.float64 if name in as_numbers else object for name in wanted},
                 na_values=dict.fromkeys(as_numbers, _NO_NUMBER),
-                float_precision="round_trip",
                 **reading,
             )
         except ValueError:

@@ -111,7 +111,9 @@ def _grouped(number: npt.NDArray[np.int64]) -> Iterator[tuple[int, npt.NDArray[n
     """Each number that occurs, with the places where it does, ascending."""
     order = np.argsort(number, kind="stable")
     values, starts = np.unique(number[order], return_index=True)
-    yield from zip(values.tolist(), np.split(order, starts[1:]), strict=True)
+    ends = [*starts[1:].tolist(), len(order)][: len(values)]
+    for value, start, end in zip(values.tolist(), starts.tolist(), ends, strict=True):
+        yield value, order[start:end]
 
 
 def _write_list(points: npt.NDArray[Any], members: npt.NDArray[np.int64], path: Path) -> None:

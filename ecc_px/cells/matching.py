@@ -31,13 +31,13 @@ class Pairs:
 
     Parameters
     ----------
-    a, b : (n,) int64
+    a, b : (n,) int32
         Row numbers.
     distance : (n,) float64
     """
 
-    a: npt.NDArray[np.int64]
-    b: npt.NDArray[np.int64]
+    a: npt.NDArray[np.int32]
+    b: npt.NDArray[np.int32]
     distance: npt.NDArray[np.float64]
 
     def __len__(self) -> int:
@@ -46,7 +46,7 @@ class Pairs:
     @classmethod
     def united(cls, parts: Sequence[Self]) -> Self:
         """The pairs of all parts, nearest first; equal distances in the order of a's rows, then b's."""
-        nothing = np.zeros(0, np.int64)
+        nothing = np.zeros(0, np.int32)
         every = [cls(nothing, nothing, np.zeros(0)), *parts]
         together = cls(*(np.concatenate([getattr(p, f.name) for p in every]) for f in fields(cls)))
         return together.take(np.lexsort((together.b, together.a, together.distance)))
@@ -72,11 +72,14 @@ def candidates(a: Points, b: Points, within: float) -> Pairs:
         raise InvalidSetting(f"--max-distance-um {within:g}: it must be above 0.")
     if not len(a) or not len(b):
         return Pairs.united([])
-    tree = cKDTree(b, balanced_tree=False, compact_nodes=False)
+    tree = cKDTree(b)
+    # In the order of a tree's leaves the points of a batch are neighbours, whatever the order of the rows.
+    order = cKDTree(a).indices
     parts = []
     count = 0
     for start in range(0, len(a), _BATCH):
-        part = cKDTree(a[start : start + _BATCH], balanced_tree=False, compact_nodes=False)
+        rows = order[start : start + _BATCH]
+        part = cKDTree(a[rows])
         count += int(part.count_neighbors(tree, within))
         if count > MOST_CANDIDATES:
             raise InvalidSetting(
@@ -84,7 +87,7 @@ def candidates(a: Points, b: Points, within: float) -> Pairs:
                 f"({len(a):,} cells and {len(b):,}). Choose a distance below that between neighbouring cells."
             )
         near = part.sparse_distance_matrix(tree, within, output_type="ndarray")
-        parts.append(Pairs(near["i"] + start, near["j"], near["v"]))
+        parts.append(Pairs(rows[near["i"]].astype(np.int32), near["j"].astype(np.int32), near["v"]))
     return Pairs.united(parts)
 
 

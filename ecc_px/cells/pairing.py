@@ -48,10 +48,11 @@ def pair_cells(
         What to add to b's positions before distances are measured.
     overwrite : bool
     """
-    a_um, _ = _positions(a)
     b_um, b_starts = _positions(b)
-    near = candidates(a_um, (shift or Shift()).applied(b_um), max_distance_um)
-    del a_um, b_um
+    if shift is not None:
+        b_um = shift.applied(b_um)
+    near = candidates(a.read(POSITION), b_um, max_distance_um)
+    del b_um
     pairs = mutual_nearest(near) if method == "mutual" else assignment(near, max_distance_um)
     pairs = pairs.take(np.argsort(pairs.a))
     others = [k for k, name in enumerate(a.columns) if name not in POSITION]
@@ -73,7 +74,6 @@ def pair_cells(
 
 def _positions(cells: CellFile) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
     """(n, 3) X, Y, Z of all rows, and (n,) where each begins in the file."""
-    cells.require(POSITION)
     places, starts = [np.zeros((0, 3))], [np.zeros(0, np.int64)]
     for rows in cells.rows(finite=POSITION):
         places.append(rows.positions)

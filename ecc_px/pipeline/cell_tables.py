@@ -60,8 +60,8 @@ def grid_of(table: CellFile, voxel_um: VoxelUm | None = None, shape: Shape | Non
     receipt = _receipt_of(table.path)
     images = [image for key in ("raw", "probabilities") if isinstance(image := receipt.get(key), Mapping)]
     stated = receipt.get("voxel_um_zyx")
-    known = receipt.get("shape_zyx") or next((_shape_of(image) for image in images), None)
     try:
+        known = receipt.get("shape_zyx") or next((_shape_of(image) for image in images), None)
         if voxel_um is None and stated:
             voxel_um = (float(stated[0]), float(stated[1]), float(stated[2]))
         if shape is None and known:

@@ -49,6 +49,7 @@ def write_neuroglancer(cells: CellFile, path: Path, grid: Grid, *, overwrite: bo
             part[name] = rows.table[name]
         parts.append(part)
     points = np.concatenate(parts)
+    parts.clear()  # millions of cells twice would be most of the memory needed
     lower, upper = _bounds(points["place"], grid)
     with appearing(path, overwrite=overwrite) as folder:
         (folder / "by_id").mkdir(parents=True)
@@ -88,8 +89,7 @@ def _write_levels(points: npt.NDArray[Any], lower: Any, upper: Any, folder: Path
         chunk = (upper - lower) / shape
         key = f"spatial{level}"
         (folder / key).mkdir()
-        box = np.clip(((points["place"][left] - lower) / chunk).astype(np.int64), 0, shape - 1)
-        number = np.ravel_multi_index(tuple(box.T), tuple(shape))
+        number = _box_numbers(points["place"], left, lower, chunk, shape)
         fullest = int(np.bincount(number, minlength=1).max())
         last = level == _LEVELS - 1
         emitted = np.zeros(len(left), bool)
@@ -105,6 +105,15 @@ def _write_levels(points: npt.NDArray[Any], lower: Any, upper: Any, folder: Path
             return
         # Halve the longest sides: boxes become cubes.
         shape = shape * np.where(chunk > 0.75 * chunk.max(), 2, 1)
+
+
+def _box_numbers(places: Any, which: Any, lower: Any, chunk: Any, shape: Any) -> npt.NDArray[np.int64]:
+    """(n,) the raster number of the box in which each of these points lies."""
+    number = np.zeros(len(which), np.int64)
+    for axis in range(3):
+        box = ((places[which, axis] - lower[axis]) / chunk[axis]).astype(np.int64)
+        number = number * shape[axis] + np.clip(box, 0, shape[axis] - 1)
+    return number
 
 
 def _grouped(number: npt.NDArray[np.int64]) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
@@ -132,7 +141,7 @@ def _write_shard(points: npt.NDArray[Any], path: Path) -> dict[str, Any]:
     ends = len(points) * size + np.cumsum(24 * counts)
     with path.open("wb") as out:
         out.write(np.stack([ends - 24 * counts, ends], axis=1).astype("<u8").tobytes())
-        out.write(points.tobytes())
+        out.write(points.view(np.uint8).data)
         for begin, count in zip(begins.tolist(), counts.tolist(), strict=True):
             index = np.zeros((3, count), "<u8")
             index[0, 1:] = 1

@@ -14,13 +14,16 @@ VOXELS_AT_WORK = 1 << 26
 LARGEST_BLOCK, SMALLEST_BLOCK = 1 << 25, 1 << 21
 """Voxels of one block: large beside an object, small beside memory."""
 
+LARGEST_SPLIT_BLOCK = 1 << 23
+"""Where objects are split, a block has a halo, and several images of the block are at work."""
 
-def block_shape_for(volumes: Iterable[Volume], jobs: int) -> Shape:
+
+def block_shape_for(volumes: Iterable[Volume], jobs: int, largest: int = LARGEST_BLOCK) -> Shape:
     """Blocks that cut as few stored chunks as possible, as large as memory for `jobs` of them allows.
 
     An image that is not chunked is stored plane after plane, and gets slabs of whole planes, one plane at least.
     """
-    limit = min(LARGEST_BLOCK, max(SMALLEST_BLOCK, VOXELS_AT_WORK // jobs))
+    limit = min(largest, max(SMALLEST_BLOCK, VOXELS_AT_WORK // jobs))
     volumes = list(volumes)
     shape = volumes[0].shape
     chunk = [max(sides) for sides in zip(*(_chunk_of(v) for v in volumes), strict=True)]

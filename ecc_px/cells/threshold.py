@@ -54,3 +54,15 @@ def highest_value_not_above(threshold: float, dtype: np.dtype[Any]) -> int | np.
     if dtype.kind == "f":
         return np.float32(threshold + VOTE_NOISE)
     return math.floor((threshold + VOTE_NOISE) * np.iinfo(dtype).max + 0.5)
+
+
+def highest_grey_value_not_above(threshold: float, dtype: np.dtype[Any]) -> int | np.float32:
+    """The same as ecc compares: v > t · 255 for uint8, and accordingly for the others, without regard to votes.
+
+    >>> highest_grey_value_not_above(0.7, np.dtype("uint8"))
+    178
+    """
+    highest_value_not_above(threshold, dtype)
+    if dtype.kind == "f":
+        return np.float32(threshold)
+    return math.floor(threshold * np.iinfo(dtype).max)

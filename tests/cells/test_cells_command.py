@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from ecc_px.cells import find_cells
+from ecc_px.cells import COLUMNS, find_cells
+from ecc_px.cells.table import FURTHER_COLUMNS
 from ecc_px.cli import app
 from ecc_px.errors import EccPxError
 
@@ -42,13 +43,13 @@ def test_the_table_is_that_of_the_library(brain, tmp_path):
     expected = cells.write_csv(tmp_path / "expected.csv").read_bytes()
     assert (brain / "out" / "brain_cells.csv").read_bytes() == expected
     assert f"{len(cells)} cells" in done.stdout
-    assert f"{cells.summary.too_small} objects too small" in done.stdout
+    assert f"{cells.summary.too_small} parts of objects too small" in done.stdout
 
 
 def test_no_cell_is_a_header_a_warning_and_success(brain):
     done = find(brain, "--voxel-um", 7, 6.45, 6.5, "--threshold", 0.99)
     assert done.exit_code == 0
-    assert (brain / "out" / "brain_cells.csv").read_text() == "X,Y,Z,deltaI,BG,vol,deltaI_total\n"
+    assert (brain / "out" / "brain_cells.csv").read_text().splitlines() == [",".join(COLUMNS + FURTHER_COLUMNS)]
     assert "Warning: " in done.stderr
     assert "0 cells" in done.stdout
 
@@ -56,9 +57,10 @@ def test_no_cell_is_a_header_a_warning_and_success(brain):
 def test_ecc_probability_dataset_is_read(brain, blobs):
     with h5py.File(brain / "prob_image.h5", "w") as file:
         file.create_dataset("probability", data=blobs[0][..., None], chunks=(9, 16, 16, 1))
-    cells = find_cells(brain / "prob_image.h5", brain / "brain.h5", voxel_um=(7, 6.45, 6.5))
-    same = find_cells(brain / "brain_probabilities.h5", brain / "brain.h5", voxel_um=(7, 6.45, 6.5))
+    cells = find_cells(brain / "prob_image.h5", brain / "brain.h5", voxel_um=(7, 6.45, 6.5), like="ecc")
+    same = find_cells(brain / "brain_probabilities.h5", brain / "brain.h5", voxel_um=(7, 6.45, 6.5), like="ecc")
     assert cells.table.equals(same.table)
+    assert len(cells) > 10
 
 
 def test_an_existing_table_is_refused_before_the_work(brain):

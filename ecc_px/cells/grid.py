@@ -12,17 +12,6 @@ from ecc_px.volumes import VoxelUm
 from ecc_px.volumes.blocks import Shape
 from ecc_px.volumes.orientation import affine_um_of
 
-UNITS = {
-    "X": "µm",
-    "Y": "µm",
-    "Z": "µm",
-    "deltaI": "raw",
-    "BG": "raw",
-    "vol": "µm³",
-    "deltaI_total": "raw × µm³",
-}
-"""Units of ecc's columns."""
-
 AXES = (
     "X, Y, Z run along the volume's x, y, z: by convention to the right, to posterior and to inferior. "
     "0 is the centre of the first voxel."

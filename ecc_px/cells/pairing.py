@@ -54,6 +54,7 @@ def pair_cells(
     near = candidates(a.read(POSITION), b_um, max_distance_um)
     del b_um
     pairs = mutual_nearest(near) if method == "mutual" else assignment(near, max_distance_um)
+    del near
     pairs = pairs.take(np.argsort(pairs.a))
     others = [k for k, name in enumerate(a.columns) if name not in POSITION]
     place = [a.columns.index(name) for name in POSITION]

@@ -12,10 +12,11 @@ from typing import Any, Literal
 from ecc_px.cells import exports
 from ecc_px.cells.channel_shift import Estimate, Shift, estimate_shift, middle
 from ecc_px.cells.filtering import Filtered, Rule, cells_inside, filter_cells
-from ecc_px.cells.grid import AXES, UNITS, Grid
+from ecc_px.cells.grid import AXES, Grid
 from ecc_px.cells.matching import Pairs
 from ecc_px.cells.pairing import Method, pair_cells
 from ecc_px.cells.reading import CellFile
+from ecc_px.cells.table import UNITS
 from ecc_px.errors import EccPxError, InvalidSetting
 from ecc_px.labels.template import parse_crop
 from ecc_px.pipeline.receipt import now, receipt_path, write_receipt
@@ -145,6 +146,7 @@ def write_pairs(
     content = {
         "pairs": len(pairs),
         "other": str(b.path.resolve()),
+        "columns": "X, Y, Z: of the table; a_NAME: its other columns; b_NAME: columns of the other table",
         "units": {**UNITS, "distance_um": "µm, after the shift"},
         "axes": AXES,
         "settings": {

@@ -15,7 +15,6 @@ from matplotlib.figure import Figure
 
 from ecc_px.cells.exports import CellDensity
 from ecc_px.cells.filtering import signal_to_background
-from ecc_px.cells.grid import UNITS
 from ecc_px.cells.reading import POSITION, CellFile
 from ecc_px.volumes.partial import appearing
 
@@ -84,7 +83,7 @@ def profiles_of(cells: CellFile) -> list[Profile]:
         table = rows.table
         parts.append(np.stack([table["deltaI"], signal_to_background(table), table["vol"]]).astype(np.float32))
     values = np.concatenate(parts, axis=1)
-    measures = (("deltaI", UNITS["deltaI"]), ("SBR", ""), ("vol", UNITS["vol"]))
+    measures = (("deltaI", "raw"), ("SBR", ""), ("vol", "µm³"))
     return [profile(row, measure, unit) for row, (measure, unit) in zip(values, measures, strict=True)]
 
 
@@ -179,7 +178,7 @@ def _draw(axes: Axes, entry: Profile, histogram: Histogram | None) -> None:
         ]
         title = f"not shown: {', '.join(left_out)}" if left_out else ""
     else:
-        title = f"median {entry.median:,.4g}, 5 % {entry.p05:,.4g}, 95 % {entry.p95:,.4g}"
+        title = f"median {entry.median:,.4g}, 5 % {entry.p05:,.4g}, 95 % {entry.p95:,.4g}; the last bin has all above"
     axes.set_title(title, color=INK, fontsize=9, loc="left")
 
 

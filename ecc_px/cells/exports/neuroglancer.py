@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ecc_px.cells.grid import UNITS, Grid
+from ecc_px.cells.grid import Grid
 from ecc_px.cells.reading import POSITION, CellFile
-from ecc_px.cells.table import COLUMNS
+from ecc_px.cells.table import COLUMNS, UNITS
 from ecc_px.volumes.partial import appearing
 
 LIMIT = 5000
@@ -62,7 +62,7 @@ def write_neuroglancer(cells: CellFile, path: Path, grid: Grid, *, overwrite: bo
             "upper_bound": upper.tolist(),
             "annotation_type": "POINT",
             "properties": [
-                {"id": _property_id(name), "type": "float32", "description": f"{name} ({UNITS[name]})"}
+                {"id": _property_id(name), "type": "float32", "description": f"{name}: {UNITS[name]}"}
                 for name in measures
             ],
             "relationships": [],

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from ecc_px.cells.grid import AXES, UNITS, Grid
+from ecc_px.cells.grid import AXES, Grid
 from ecc_px.cells.reading import POSITION, CellFile
+from ecc_px.cells.table import COLUMNS, UNITS
 from ecc_px.errors import EccPxError
 from ecc_px.volumes.partial import appearing
 
@@ -67,7 +68,7 @@ def column_kinds(cells: CellFile) -> dict[str, str]:
             if not column.isna().all():
                 kind = column.dtype.kind if column.dtype.kind in "ifb" else "O"
                 kinds[name] = kind if kinds[name] in ("", kind) else _wider(kinds[name], kind)
-    return {name: "f" if name in UNITS or not kind else kind for name, kind in kinds.items()}
+    return {name: "f" if name in COLUMNS or not kind else kind for name, kind in kinds.items()}
 
 
 def _wider(one: str, other: str) -> str:

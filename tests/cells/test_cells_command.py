@@ -85,3 +85,45 @@ def test_a_missing_voxel_size_is_one_sentence_and_no_output(brain):
     assert "--voxel-um Z Y X" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (brain / "out").exists()
+
+
+def test_a_corrupt_chunk_is_named_and_there_is_no_table(brain):
+    with h5py.File(brain / "damaged.h5", "w") as file:
+        data = file.create_dataset("probability", (27, 30, 36), np.uint8, chunks=(9, 15, 18), compression="gzip")
+        data[:] = 0
+        data.id.write_direct_chunk((9, 15, 0), b"no gzip at all")
+    done = CliRunner().invoke(
+        app,
+        [str(a) for a in ("cells", "find", brain / "damaged.h5", "--raw", brain / "brain.h5", "-o", brain / "out",
+                          "--voxel-um", 7, 6.45, 6.5, "-j", 2)],
+    )  # fmt: skip
+    assert isinstance(done.exception, EccPxError)
+    assert "damaged.h5" in str(done.exception)
+    assert not (brain / "out").exists() or list((brain / "out").iterdir()) == []
+
+
+def test_like_ecc_is_the_seven_columns_and_options_are_recorded(brain):
+    done = find(brain, "--voxel-um", 7, 6.45, 6.5, "--like", "ecc", "--min-volume", 2, "--max-volume", 64)
+    assert done.exit_code == 0, done.output
+    header = (brain / "out" / "brain_cells.csv").read_text().splitlines()[0]
+    assert header == "X,Y,Z,deltaI,BG,vol,deltaI_total"
+    receipt = json.loads(next((brain / "out").glob("*.json")).read_text())
+    assert receipt["columns"] == header.split(",")
+    assert set(receipt["units"]) == set(header.split(","))
+    assert receipt["settings"]["like"] == "ecc"
+
+
+@pytest.mark.parametrize("diameter", ["12", "auto"])
+def test_the_diameter_is_told(brain, diameter):
+    done = find(brain, "--voxel-um", 7, 6.45, 6.5, "--diameter-um", diameter)
+    assert done.exit_code == 0, done.output
+    receipt = json.loads(next((brain / "out").glob("*.json")).read_text())
+    used = receipt["summary"]["diameter_um"]
+    assert used == 12 if diameter == "12" else used > 0
+    assert f"of {used:.1f} µm" in done.stdout
+
+
+def test_a_diameter_that_is_no_number_is_refused(brain):
+    done = find(brain, "--voxel-um", 7, 6.45, 6.5, "--diameter-um", "big")
+    assert isinstance(done.exception, EccPxError)
+    assert "--diameter-um big" in str(done.exception)

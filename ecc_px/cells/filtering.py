@@ -165,7 +165,7 @@ def cells_inside(cells: CellFile, mask: Volume, grid: Grid) -> npt.NDArray[np.bo
     shape = np.array(mask.shape)
     # From the corner of the volume, where both begin, to the mask's voxels.
     parts = [
-        np.floor((grid.indices(rows.positions) + 0.5) * cell_um / mask_um).astype(np.int32)
+        np.clip(np.floor((grid.indices(rows.positions) + 0.5) * cell_um / mask_um), -1, shape).astype(np.int32)
         for rows in cells.rows(finite=POSITION)
     ]
     voxels = np.concatenate([np.zeros((0, 3), np.int32), *parts])

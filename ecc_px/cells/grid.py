@@ -12,6 +12,9 @@ from ecc_px.volumes import VoxelUm
 from ecc_px.volumes.blocks import Shape
 from ecc_px.volumes.orientation import affine_um_of
 
+_FAR = 2.0**40
+"""Beyond any volume, and still a whole number."""
+
 AXES = (
     "X, Y, Z run along the volume's x, y, z: by convention to the right, to posterior and to inferior. "
     "0 is the centre of the first voxel."
@@ -73,7 +76,8 @@ class Grid:
 
     def nearest(self, xyz_um: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
         """(n, 3) positions X, Y, Z in µm → (n, 3) the voxel (z, y, x) in which each lies."""
-        return np.floor(self.indices(xyz_um) + 0.5).astype(np.int64)
+        voxels = np.floor(self.indices(xyz_um) + 0.5)
+        return np.clip(voxels, -_FAR, _FAR).astype(np.int64)
 
     def contains(self, voxels: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
         """(n,) whether voxels (z, y, x) are the volume's."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import mmap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -94,9 +93,7 @@ def _lines(cells: CellFile, wanted: npt.NDArray[np.int64]) -> Iterator[bytes]:
 
 def _lines_at(cells: CellFile, starts: npt.NDArray[np.int64]) -> Iterator[bytes]:
     """The rows that begin at these bytes of the file, in any order."""
-    if not len(starts):
-        return
-    with cells.path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+    with cells.path.open("rb", buffering=512) as file:
         for start in starts.tolist():
-            mapped.seek(start)
-            yield mapped.readline()
+            file.seek(start)
+            yield file.readline()

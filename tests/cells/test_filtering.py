@@ -115,3 +115,12 @@ def test_limits_are_read_from_texts():
     for text in ("deltaI", "deltaI=", "=3", "deltaI=nan", "deltaI=1,5"):
         with pytest.raises(InvalidSetting, match="COLUMN=NUMBER"):
             parse_limit(text, lower=True)
+
+
+@pytest.mark.parametrize("far", ["1e300", "-1e300", "1e12"])
+def test_cell_far_outside_is_not_inside(tmp_path, far):
+    cells = CellFile(write_table(tmp_path / "cells.csv", [f"{far},0,0,1,1,1,1"]))
+    path = mask_file(tmp_path / "mask.h5", np.ones(SHAPE, np.uint8), VOXEL_UM)
+    with open_volume(path) as volume:
+        assert cells_inside(cells, volume, GRID).tolist() == [False]
+    assert not GRID.contains(GRID.nearest(np.array([[float(far), 0, 0]]))).any()

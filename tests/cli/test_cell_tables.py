@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from ecc_px.cli import app
 from ecc_px.errors import EccPxError
+from ecc_px.volumes import Layout, create_volume
 
 HEADER = "X,Y,Z,deltaI,BG,vol,deltaI_total"
 ROWS = (
@@ -133,3 +134,19 @@ def test_score_prints_a_sentence_or_json(table, tmp_path):
     truth.write_text("z_um,y_um,x_um\n")
     numbers = json.loads(run("score", table, truth, "--max-distance-um", 5, "--json").stdout)
     assert (numbers["matched"], numbers["median_um"], numbers["f1"]) == (0, None, 0)
+
+
+def test_pair_estimates_the_shift_from_the_raw_volumes(table, tmp_path):
+    texture = np.random.default_rng(0).integers(0, 2000, (20, 30, 40)).astype(np.uint16)
+    raw = []
+    for name, array in (("a.h5", texture), ("b.h5", np.roll(texture, 2, axis=1))):
+        raw.append(tmp_path / name)
+        with create_volume(raw[-1], Layout("zyx", array.shape, array.dtype, (7.0, 6.45, 6.5))) as out:
+            out.write(tuple(slice(0, n) for n in array.shape), array[None])
+    other = tmp_path / "other.csv"
+    other.write_text(f"{HEADER}\n26.00,25.80,14.00,1,1,1,1\n")
+    printed = run("pair", table, other, "--max-distance-um", 2, "--shift-from", *raw).stdout
+    assert "1 pairs" in printed
+    assert "shift in 0:20,0:30,0:40: " in printed
+    receipt = json.loads((tmp_path / "brain_cells_pairs.csv.receipt.json").read_text())
+    assert receipt["settings"]["shift_um_zyx_of_b"]["left"] == pytest.approx([0, -12.9, 0], abs=0.5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ import numpy.typing as npt
 from ecc_px.cells.grid import Grid
 from ecc_px.cells.reading import POSITION, CellFile
 from ecc_px.volumes import Layout
-from ecc_px.volumes.nifti_writer import NiftiGzWriter
+from ecc_px.volumes.nifti_writer import header_of
+from ecc_px.volumes.partial import appearing
 
 CENTRE, BESIDE = 2, 1
 """Values of the voxel in which a cell lies and of the voxels that share a face with one."""
@@ -26,11 +28,10 @@ def write_positions(cells: CellFile, path: Path, grid: Grid, *, overwrite: bool 
     inside, outside : int
         Cells in the volume, and cells that lie outside it and are not drawn.
     """
-    depth, height, width = shape = grid.extent
-    layout = Layout("zyx", shape, np.dtype(np.uint8), grid.size_um)
-    writer = NiftiGzWriter(
-        path, layout, overwrite=overwrite, affine_um=grid.affine, description="cells: 2 centre, 1 beside it"
-    )
+    depth, height, width = grid.extent
+    z, y, x = grid.size_um
+    layout = Layout("xyz", (width, height, depth), np.dtype(np.uint8), (z, y, x))
+    header = header_of(layout, grid.affine, "cells: 2 centre, 1 beside it")
     outside = 0
     parts = [np.zeros((0, 3), np.int32)]
     for rows in cells.rows(finite=POSITION):
@@ -41,13 +42,19 @@ def write_positions(cells: CellFile, path: Path, grid: Grid, *, overwrite: bool 
     voxels = np.concatenate(parts)
     voxels = voxels[np.argsort(voxels[:, 0], kind="stable")]
     step = max(1, _SLAB_VOXELS // (height * width))
-    with writer:
+    # Slabs follow each other in the file as they do in the volume: unlike `NiftiGzWriter`, which takes regions in any
+    # order, this needs no room for the volume uncompressed. No name, no time inside: same cells, same bytes.
+    with (
+        appearing(path, overwrite=overwrite) as temporary,
+        temporary.open("wb") as file,
+        gzip.GzipFile("", "wb", compresslevel=1, fileobj=file, mtime=0) as packed,
+    ):
+        header.write_to(packed)
+        packed.write(bytes(int(header.get_data_offset()) - packed.tell()))
         for top in range(0, depth, step):
             bottom = min(top + step, depth)
             begin, end = np.searchsorted(voxels[:, 0], (top - 1, bottom + 1))
-            if begin < end:
-                slab = _drawn(voxels[begin:end] - (top, 0, 0), (bottom - top, height, width))
-                writer.write((slice(top, bottom), slice(0, height), slice(0, width)), slab[None])
+            packed.write(_drawn(voxels[begin:end] - (top, 0, 0), (bottom - top, height, width)).data)
     return len(voxels), outside
 
 

@@ -81,7 +81,7 @@ def _positions(cells: CellFile) -> tuple[npt.NDArray[np.float64], npt.NDArray[np
     return np.concatenate(places), np.concatenate(starts)
 
 
-def _lines(cells: CellFile, wanted: npt.NDArray[np.int64]) -> Iterator[bytes]:
+def _lines(cells: CellFile, wanted: npt.NDArray[np.int32]) -> Iterator[bytes]:
     """The rows of these numbers, which ascend."""
     seen = 0
     for rows in cells.rows():

@@ -48,7 +48,8 @@ def test_one_brain_finds_most_of_the_true_cells(results):
 def test_one_brain_leaves_probabilities_table_and_picture(results):
     with open_volume(results / "brain_probabilities.h5") as probabilities:
         assert (probabilities.shape, probabilities.channels) == (BRAIN.shape, 3)
-    assert list(pd.read_csv(results / "brain_cells.csv")) == ["X", "Y", "Z", "deltaI", "BG", "vol", "deltaI_total"]
+    columns = list(pd.read_csv(results / "brain_cells.csv"))
+    assert columns[:7] == ["X", "Y", "Z", "deltaI", "BG", "vol", "deltaI_total"]
     assert (results / "brain_overview.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -167,7 +167,7 @@ class Inputs:
         if self.kind != "probabilities":
             return sample.above.astype(np.float32)
         if sample.stored.dtype.kind == "f":
-            return sample.stored.astype(np.float32, copy=False)
+            return np.clip(sample.stored, np.float32(0), np.float32(1))
         return sample.stored.astype(np.float32) / np.float32(self.probability_units)
 
     def probability_in_units(self, sample: Sample) -> npt.NDArray[Any] | None:

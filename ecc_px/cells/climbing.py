@@ -97,17 +97,18 @@ def basins_of(
     pairs = pairs[apart[:, 0] + apart[:, 1] + apart[:, 2] <= rule.reach_um**2]
     _join(response, foreground, flat, places, in_core, pairs, rule.share, up)
 
-    number = np.full(foreground.shape, -1, np.int64)
-    number[core][foreground[core]] = np.arange(np.count_nonzero(in_core))
+    # Filled in for foreground only, which is all that is looked up.
+    number = np.empty(foreground.size, np.int64)
+    number[flat] = np.where(in_core, np.cumsum(in_core) - 1, -1)
     goal = up[in_core]
-    next_ = number.ravel()[goal]
+    next_ = number[goal]
     leaves = next_ < 0
     onward = np.full(len(next_), -1, np.int64)
     z, y, x = np.unravel_index(goal[leaves], foreground.shape)
     onward[leaves] = voxel_key(z + corner[0], y + corner[1], x + corner[2], shape)
     next_[leaves] = np.flatnonzero(leaves)
     _follow(next_)
-    return Basins(next_, onward, number.ravel()[flat[is_summit & in_core]])
+    return Basins(next_, onward, number[flat[is_summit & in_core]])
 
 
 @njit(**COMPILE)

@@ -33,6 +33,10 @@ class InvalidLabels(EccPxError):
     """A file of labels, or of their names, says something that no annotation can: half a class, 300 classes, none."""
 
 
+class UnreadableTable(EccPxError):
+    """A file is no table of cells, lacks a column, or has a line that says something that no cell can."""
+
+
 class UnknownVoxelSize(EccPxError):
     """Micrometres are asked for and nobody said how large a voxel is."""
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from score import score, true_positions
 
 from ecc_px import find_cells
+from ecc_px.cells.scoring import score, true_positions
 
 
 def compare_thresholds(

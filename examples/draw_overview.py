@@ -10,8 +10,8 @@ import argparse
 from pathlib import Path
 
 import pandas as pd
-from score import true_positions
 
+from ecc_px.cells.scoring import true_positions
 from ecc_px.errors import UnknownVoxelSize
 from ecc_px.report.overview import overview
 from ecc_px.volumes import open_volume

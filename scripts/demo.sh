@@ -25,7 +25,7 @@ step ecc-px predict "$classifier" "$brain" -o demo
 step ecc-px cells find demo/brain_probabilities.h5 --raw "$brain" --voxel-um "${voxel_um[@]}" -o demo
 step python examples/draw_overview.py "$brain" demo/brain_probabilities.h5 demo/brain_cells.csv \
     --truth demo/brain_truth.csv --out demo/brain_overview.png
-step python examples/score.py demo/brain_cells.csv demo/brain_truth.csv --voxel-um "${voxel_um[@]}"
+step ecc-px cells score demo/brain_cells.csv demo/brain_truth.csv --max-distance-um 10
 
 cat <<RESULTS
 

@@ -22,9 +22,10 @@ import nibabel
 import numpy as np
 import pandas as pd
 
+from ecc_px.cells.scoring import Score, found_positions, score, true_positions
+
 sys.path.append(str(Path(__file__).parents[1] / "examples"))
 
-from score import Score, found_positions, score, true_positions
 from synthetic_brain import Brain, write
 
 SHAPE = (160, 256, 256)

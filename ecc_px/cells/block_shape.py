@@ -16,14 +16,17 @@ LARGEST_BLOCK, SMALLEST_BLOCK = 1 << 25, 1 << 21
 
 NO_CHUNK: Shape = (1, 1, 1)
 
+LARGEST_SPLIT_BLOCK = 1 << 23
+"""Where objects are split, a block has a halo, and several images of the block are at work."""
 
-def block_shape_for(volumes: Iterable[Volume], jobs: int) -> Shape:
+
+def block_shape_for(volumes: Iterable[Volume], jobs: int, largest: int = LARGEST_BLOCK) -> Shape:
     """Blocks that cut as few stored chunks as possible, as large as memory for `jobs` of them allows.
 
     The first volume's chunks, those of the probabilities, are the last to be cut. An image that is not chunked can be
     read by rows at any place: it asks for nothing but long rows.
     """
-    limit = min(LARGEST_BLOCK, max(SMALLEST_BLOCK, VOXELS_AT_WORK // jobs))
+    limit = min(largest, max(SMALLEST_BLOCK, VOXELS_AT_WORK // jobs))
     volumes = list(volumes)
     shape = volumes[0].shape
     chunks = [_chunk_of(v) for v in volumes]

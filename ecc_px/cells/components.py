@@ -2,147 +2,277 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from ecc_px.cells.objects import Objects, in_units
+from ecc_px.cells.climbing import Basins
+from ecc_px.cells.numbering import voxel_key
+from ecc_px.cells.objects import SQUARES, Integers, Objects, in_units, intensity_units, weight_units
 from ecc_px.cells.runs import LabelledRuns, label_runs
 from ecc_px.compiling import kernel
 from ecc_px.volumes.blocks import Region, Shape
 
 
 @dataclass(frozen=True)
+class Voxels:
+    """The voxels of a block, (z, y, x) each.
+
+    Parameters
+    ----------
+    foreground : bool
+    raw : or None
+        Intensities; None leaves their sums at 0.
+    probability : integers, or None
+        In the units of the image that they come from; None: 1 each.
+    beside_excluded : bool, or None
+        Voxels with a face on the excluded region.
+    """
+
+    foreground: npt.NDArray[np.bool_]
+    raw: npt.NDArray[Any] | None = None
+    probability: npt.NDArray[Any] | None = None
+    beside_excluded: npt.NDArray[np.bool_] | None = None
+
+    def with_raw(self, raw: npt.NDArray[Any]) -> Voxels:
+        return replace(self, raw=raw)
+
+
+@dataclass(frozen=True)
 class Rim:
-    """Foreground voxels of a block on its seams with other blocks.
+    """Voxels of a block that other blocks may have to do with.
 
     Parameters
     ----------
     key : (n,) int64
         Voxel numbers in a volume one voxel taller and wider, see `voxel_key`.
-    fragment : (n,) int32
-        Which of the block's open objects each belongs to.
+    fragment : (n,) int
+        Which of the block's open fragments each belongs to, or wants to belong to.
     """
 
     key: npt.NDArray[np.int64]
-    fragment: npt.NDArray[np.int64]
+    fragment: npt.NDArray[Any]
+
+    @classmethod
+    def empty(cls) -> Rim:
+        return cls(np.zeros(0, np.int64), np.zeros(0, np.int64))
+
+    def shifted(self, offset: int) -> Rim:
+        """The same for fragments that are numbered from `offset`."""
+        return Rim(self.key, self.fragment + offset)
+
+    def open_only(self, number: npt.NDArray[np.int64]) -> Rim:
+        """The same with the fragments' new numbers, without those that have none (−1)."""
+        fragment = number[self.fragment]
+        kept = fragment >= 0
+        return Rim(self.key[kept], fragment[kept])
 
 
 @dataclass(frozen=True)
 class BlockObjects:
-    """Objects that end inside a block (`closed`) and those that touch a seam (`fragments`).
+    """Objects that end inside a block (`closed`) and fragments of components that touch a seam.
 
-    `near` holds the seams towards earlier blocks (lower z, y, x), `far` those towards later ones.
+    Parameters
+    ----------
+    closed, fragments : Objects
+    component : (n,) int
+        Numbers that are equal for fragments that the block knows to be one component.
+    near, far : Rim
+        Foreground on the seams towards earlier blocks (lower z, y, x), and towards later ones.
+    summits : Rim
+        Where fragments of other blocks may lead to, apart from the seams.
+    links : Rim
+        Voxels of other blocks that a fragment is one object with.
     """
 
     closed: Objects
     fragments: Objects
+    component: npt.NDArray[Any]
     near: Rim
     far: Rim
-
-
-def voxel_key(z: Any, y: Any, x: Any, shape: Shape) -> Any:
-    """Number of a voxel such that a neighbour's number differs by a constant, and none is met across a border.
-
-    The row and the column added to the volume are never foreground, so a step over the border finds nothing.
-    """
-    return (z * (shape[1] + 1) + y) * (shape[2] + 1) + x
+    summits: Rim
+    links: Rim
 
 
 def objects_of_block(
-    foreground: npt.NDArray[np.bool_],
-    raw: npt.NDArray[Any] | None,
-    core: Region,
-    shape: Shape,
-    connectivity: int,
+    voxels: Voxels, core: Region, shape: Shape, connectivity: int, basins: Basins | None = None
 ) -> BlockObjects:
-    """Connected components of one block with their sums.
+    """Connected components of one block, or the basins that they are split into, with their sums.
 
     Parameters
     ----------
-    foreground : (z, y, x) bool
-        The block's voxels above the threshold.
-    raw : (z, y, x) or None
-        The block's intensities; None leaves their sums at 0.
+    voxels : Voxels
+        Of the block.
     core : Region
         The block's place in the volume.
     shape : (z, y, x)
         The volume's.
     connectivity : 6, 18 or 26
+    basins : Basins, optional
+        Default: components stay whole.
     """
-    runs = label_runs(foreground, connectivity)
+    runs = label_runs(voxels.foreground, connectivity)
     corner = np.array([side.start for side in core], np.int64)
-    intensities = in_units(raw[foreground]) if raw is not None else np.zeros(0, np.int64)
-    first, voxels, index_sum, raw_sum = _sums(
-        runs.row, runs.start, runs.stop, runs.component, runs.count, runs.shape[1], corner, shape, intensities
-    )
-    objects = Objects(first, voxels, index_sum, raw_sum)
+    component_of_voxel = np.repeat(runs.component, runs.stop - runs.start)
+    if basins is None:
+        parts = _Parts(component_of_voxel, np.arange(runs.count), np.full(runs.count, -1, np.int64))
+    else:
+        parts = _parts(component_of_voxel, basins)
+    fragment_of_voxel, component, onward = parts
+    objects = sums_of(runs, fragment_of_voxel, len(component), voxels, corner, shape)
 
-    near = _seam_voxels(runs, corner, shape, [side.start > 0 for side in core], np.array([0, 0, 0]))
-    far = _seam_voxels(
-        runs,
-        corner,
-        shape,
-        [side.stop < n for side, n in zip(core, shape, strict=True)],
-        np.array(runs.shape) - 1,
-    )
+    is_near = [side.start > 0 for side in core]
+    is_far = [side.stop < n for side, n in zip(core, shape, strict=True)]
+    near = _seam_voxels(runs, fragment_of_voxel, corner, shape, is_near, np.array([0, 0, 0]))
+    far = _seam_voxels(runs, fragment_of_voxel, corner, shape, is_far, np.array(runs.shape) - 1)
     is_open = np.zeros(runs.count, bool)
-    for _, component in (near, far):
-        is_open[component] = True
-    fragment = np.cumsum(is_open) - 1
+    for rim in (near, far):
+        is_open[component[rim.fragment]] = True
+    is_fragment = is_open[component]
+    number = np.where(is_fragment, np.cumsum(is_fragment) - 1, -1)
+    linked = np.flatnonzero(onward >= 0)
+    summits = Rim.empty() if basins is None else _summits(runs, fragment_of_voxel, basins, corner, shape)
     return BlockObjects(
-        closed=objects.take(~is_open),
-        fragments=objects.take(is_open),
-        near=Rim(near[0], fragment[near[1]]),
-        far=Rim(far[0], fragment[far[1]]),
+        closed=objects.take(~is_fragment).completed(component[~is_fragment]),
+        fragments=objects.take(is_fragment),
+        component=component[is_fragment],
+        near=near.open_only(number),
+        far=far.open_only(number),
+        summits=summits.open_only(number),
+        links=Rim(onward[linked], linked).open_only(number),
     )
+
+
+def objects_of_labels(voxels: Voxels, labels: npt.NDArray[Any], core: Region, shape: Shape) -> Objects:
+    """The parts of labelled objects that lie in a block: one for each label, which is its `component`.
+
+    Parameters
+    ----------
+    voxels : Voxels
+        Of the block.
+    labels : (z, y, x) int
+    """
+    runs = label_runs(voxels.foreground, 26)
+    corner = np.array([side.start for side in core], np.int64)
+    label, fragment = np.unique(labels[voxels.foreground], return_inverse=True)
+    objects = sums_of(runs, fragment.ravel(), len(label), voxels, corner, shape)
+    return replace(objects, component=label.astype(np.int64))
+
+
+class _Parts(NamedTuple):
+    """Fragment of each voxel; of each fragment its component, and the key of where it goes on (−1: nowhere)."""
+
+    fragment_of_voxel: npt.NDArray[Any]
+    component: npt.NDArray[Any]
+    onward: npt.NDArray[np.int64]
+
+
+def _parts(component_of_voxel: npt.NDArray[np.int32], basins: Basins) -> _Parts:
+    """Voxels whose ways leave the block at the same voxel are one fragment if the block sees them connected."""
+    roots, place = np.unique(basins.root, return_inverse=True)
+    onward = basins.onward[roots]
+    way_out = np.where(onward >= 0, onward, -1 - roots)
+    kinds = np.stack([component_of_voxel[roots], way_out])
+    (component, way_out), fragment = np.unique(kinds, axis=1, return_inverse=True)
+    return _Parts(fragment.ravel()[place.ravel()], component, np.maximum(way_out, -1))
+
+
+def sums_of(
+    runs: LabelledRuns,
+    fragment_of_voxel: npt.NDArray[Any],
+    count: int,
+    voxels: Voxels,
+    corner: npt.NDArray[np.int64],
+    shape: Shape,
+) -> Objects:
+    """Sums over each fragment; `fragment_of_voxel` numbers the foreground voxels in raster order."""
+    objects = Objects.neutral(count)
+    foreground = voxels.foreground
+    nothing = np.zeros(0, np.int64)
+    raw = nothing if voxels.raw is None else in_units(voxels.raw[foreground])
+    coarser = 1 if voxels.raw is None else intensity_units(voxels.raw.dtype) // weight_units(voxels.raw.dtype)
+    probability = nothing if voxels.probability is None else voxels.probability[foreground].astype(np.int64)
+    beside = nothing if voxels.beside_excluded is None else voxels.beside_excluded[foreground].astype(np.int64)
+    _add_indices(
+        runs.row, runs.start, runs.stop, fragment_of_voxel, runs.shape[1], corner, shape,
+        objects.first, objects.voxels, objects.index_sum, objects.square_sum, objects.lower, objects.upper,
+    )  # fmt: skip
+    if len(raw):
+        _add_intensities(
+            runs.row, runs.start, runs.stop, fragment_of_voxel, runs.shape[1], corner, raw, coarser,
+            objects.raw_sum, objects.raw_min, objects.raw_max, objects.weight_sum, objects.weight_index_sum,
+        )  # fmt: skip
+    else:
+        # Nothing is known of the intensities: a range from −1 to 0 is not taken for that of a flat object.
+        objects.raw_min[:], objects.raw_max[:] = -1, 0
+    _add(fragment_of_voxel, probability, objects.probability_sum)
+    if voxels.probability is None:
+        objects.probability_sum[:] = objects.voxels
+    _add(fragment_of_voxel, beside, objects.beside_excluded)
+    objects.component[:] = objects.first
+    return objects
 
 
 @kernel()
-def _sums(
-    row: Any,
-    start: Any,
-    stop: Any,
-    component: Any,
-    count: int,
-    height: int,
-    corner: Any,
-    shape: Shape,
-    intensities: Any,
-) -> Any:
-    """Sums over each component; `intensities` are those of the runs' voxels one after the other, or none."""
-    first = np.full(count, -1, np.int64)
-    voxels = np.zeros(count, np.int64)
-    index_sum = np.zeros((count, 3), np.int64)
-    raw_sum = np.zeros(count, np.int64)
-    seen = 0
+def _add_indices(
+    row: Any, start: Any, stop: Any, fragment: Any, height: int, corner: Any, shape: Shape,
+    first: Any, voxels: Any, index_sum: Any, square_sum: Any, lower: Any, upper: Any,
+) -> None:  # fmt: skip
+    k = 0
     for i in range(len(row)):
-        c, length = component[i], int(stop[i] - start[i])
         z, y = corner[0] + row[i] // height, corner[1] + row[i] % height
-        x, x_last = corner[2] + start[i], corner[2] + stop[i] - 1
-        if first[c] < 0:
-            first[c] = (z * shape[1] + y) * shape[2] + x
-        voxels[c] += length
-        index_sum[c, 0] += z * length
-        index_sum[c, 1] += y * length
-        index_sum[c, 2] += (x + x_last) * length // 2
-        if len(intensities):
-            for k in range(seen, seen + length):
-                raw_sum[c] += intensities[k]
-            seen += length
-    return first, voxels, index_sum, raw_sum
+        for x in range(corner[2] + start[i], corner[2] + stop[i]):
+            f = fragment[k]
+            k += 1
+            voxels[f] += 1
+            first[f] = min(first[f], (z * shape[1] + y) * shape[2] + x)
+            place = (z, y, x)
+            for axis in range(3):
+                index_sum[f, axis] += place[axis]
+                lower[f, axis] = min(lower[f, axis], place[axis])
+                upper[f, axis] = max(upper[f, axis], place[axis])
+            for s in range(6):
+                square_sum[f, s] += place[SQUARES[s][0]] * place[SQUARES[s][1]]
+
+
+@kernel()
+def _add_intensities(
+    row: Any, start: Any, stop: Any, fragment: Any, height: int, corner: Any, raw: Any, coarser: int,
+    raw_sum: Any, raw_min: Any, raw_max: Any, weight_sum: Any, weight_index_sum: Any,
+) -> None:  # fmt: skip
+    k = 0
+    for i in range(len(row)):
+        z, y = corner[0] + row[i] // height, corner[1] + row[i] % height
+        for x in range(corner[2] + start[i], corner[2] + stop[i]):
+            f, value = fragment[k], raw[k]
+            k += 1
+            raw_sum[f] += value
+            raw_min[f] = min(raw_min[f], value)
+            raw_max[f] = max(raw_max[f], value)
+            weight = value // coarser
+            weight_sum[f] += weight
+            weight_index_sum[f, 0] += weight * z
+            weight_index_sum[f, 1] += weight * y
+            weight_index_sum[f, 2] += weight * x
+
+
+@kernel()
+def _add(fragment: Any, values: Any, total: Any) -> None:
+    for k in range(len(values)):
+        total[fragment[k]] += values[k]
 
 
 def _seam_voxels(
     runs: LabelledRuns,
+    fragment_of_voxel: npt.NDArray[Any],
     corner: npt.NDArray[np.int64],
     shape: Shape,
     is_seam: list[bool],
     side: npt.NDArray[np.int64],
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
-    """Keys and components of the foreground voxels whose z, y or x in the block is that of a seam."""
+) -> Rim:
+    """Keys and fragments of the foreground voxels whose z, y or x in the block is that of a seam."""
     height = runs.shape[1]
     z, y = np.divmod(runs.row, height)
     along = (is_seam[0] & (z == side[0])) | (is_seam[1] & (y == side[1]))
@@ -154,4 +284,25 @@ def _seam_voxels(
     place_in_run = np.arange(len(run)) - np.repeat(np.cumsum(length) - length, length)
     x = np.where(across[run], side[2], runs.start[run] + place_in_run)
     key = voxel_key(corner[0] + z[run], corner[1] + y[run], corner[2] + x, shape)
-    return key, runs.component[run]
+    number = _number_of_run_start(runs)[run] + x - runs.start[run]
+    return Rim(key, fragment_of_voxel[number])
+
+
+def _summits(
+    runs: LabelledRuns,
+    fragment_of_voxel: npt.NDArray[Any],
+    basins: Basins,
+    corner: npt.NDArray[np.int64],
+    shape: Shape,
+) -> Rim:
+    starts = _number_of_run_start(runs)
+    run = np.searchsorted(starts, basins.summits, side="right") - 1
+    z, y = np.divmod(runs.row[run], runs.shape[1])
+    x = runs.start[run] + basins.summits - starts[run]
+    return Rim(voxel_key(corner[0] + z, corner[1] + y, corner[2] + x, shape), fragment_of_voxel[basins.summits])
+
+
+def _number_of_run_start(runs: LabelledRuns) -> Integers:
+    """How many foreground voxels come before each run."""
+    length = (runs.stop - runs.start).astype(np.int64)
+    return np.cumsum(length) - length

@@ -1,10 +1,11 @@
-"""Intensity and background of objects, as ecc defines them, from the raw voxels around their centres.
+"""Intensity and background of objects, from the raw voxels around their centres.
 
-Every cube is clipped at the border of the volume, never at that of a block.
+Every box is clipped at the border of the volume, never at that of a block.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -14,8 +15,20 @@ import numpy.typing as npt
 from ecc_px.cells.objects import Objects, intensity_units
 from ecc_px.compiling import kernel
 from ecc_px.errors import InvalidSetting
+from ecc_px.volumes.blocks import Region, Shape
+from ecc_px.volumes.volume import VoxelUm
 
 IntensityMode = Literal["obj_mean", "max", "local_mean"]
+BackgroundMode = Literal["shell", "percentile"]
+
+SHELL_UM = 30.0
+"""Edge of the box in which a cell's background is looked for."""
+
+LEAST_FREE = 0.02
+"""Share of that box that must be free of cells for their mean to be the background."""
+
+CROWDED_PERCENTILE = 5.0
+"""Of the box, objects included, where less than that is free."""
 
 
 @dataclass(frozen=True)
@@ -28,20 +41,27 @@ class Measuring:
         Mean over the object's voxels, or maximum or mean over the cube around its centre.
     local_max_rad : int
         Half-width in voxels of the cube for `max` and `local_mean`; 1 is 3 × 3 × 3.
+    background : "shell" or "percentile"
+        Mean of the voxels that belong to no object, in a box of 30 µm around the centre; or ecc's percentile of a
+        cube, the object's own voxels and excluded ones included.
     local_min_rad : int
-        Half-width in voxels of the cube for the background; 4 is 9 × 9 × 9.
+        Half-width in voxels of the cube for the percentile; 4 is 9 × 9 × 9.
     local_min_percentile : float
-        Percentile of the raw voxels in that cube, the object's and excluded ones included, that is the background.
     """
 
     intensity: IntensityMode = "obj_mean"
     local_max_rad: int = 1
+    background: BackgroundMode = "shell"
     local_min_rad: int = 4
     local_min_percentile: float = 5.0
 
     def __post_init__(self) -> None:
-        if self.intensity not in get_args(IntensityMode):
-            raise InvalidSetting(f"intensity {self.intensity!r}: choose one of {', '.join(get_args(IntensityMode))}.")
+        for name, choice, known in (
+            ("intensity", self.intensity, get_args(IntensityMode)),
+            ("background", self.background, get_args(BackgroundMode)),
+        ):
+            if choice not in known:
+                raise InvalidSetting(f"{name} {choice!r}: choose one of {', '.join(known)}.")
         for name, radius in (("local_max_rad", self.local_max_rad), ("local_min_rad", self.local_min_rad)):
             if radius < 0:
                 raise InvalidSetting(f"{name} {radius}: a half-width in voxels is 0 or more.")
@@ -50,10 +70,18 @@ class Measuring:
                 f"local_min_percentile {self.local_min_percentile:g}: a percentile from 0 to 100 is needed."
             )
 
-    @property
-    def reach(self) -> int:
+    def background_reach(self, voxel_um: VoxelUm) -> Shape:
+        """Half-width in voxels of the box that the background is measured in."""
+        if self.background == "percentile":
+            return (self.local_min_rad,) * 3
+        z, y, x = (max(1, int(SHELL_UM / 2 / size + 0.5)) for size in voxel_um)
+        return z, y, x
+
+    def reach(self, voxel_um: VoxelUm) -> Shape:
         """Voxels around a centre that are looked at."""
-        return max(self.local_min_rad, 0 if self.intensity == "obj_mean" else self.local_max_rad)
+        cube = 0 if self.intensity == "obj_mean" else self.local_max_rad
+        z, y, x = (max(cube, half) for half in self.background_reach(voxel_um))
+        return z, y, x
 
 
 @dataclass(frozen=True)
@@ -64,56 +92,117 @@ class Intensities:
     background: npt.NDArray[np.float64]
 
 
-def measure(raw: npt.NDArray[Any], objects: Objects, corner: npt.NDArray[np.int64], how: Measuring) -> Intensities:
-    """Measure objects whose cubes lie in a piece of the raw volume.
+def measure(
+    raw: npt.NDArray[Any],
+    free: npt.NDArray[np.bool_] | None,
+    objects: Objects,
+    corner: npt.NDArray[np.int64],
+    how: Measuring,
+    voxel_um: VoxelUm,
+) -> Intensities:
+    """Measure objects whose boxes lie in a piece of the raw volume.
 
     Parameters
     ----------
     raw : (z, y, x)
         All voxels within `how.reach` of every object's centre, as far as the volume goes.
+    free : (z, y, x) bool
+        Voxels that belong to no object; needed for the background "shell".
     objects : Objects
     corner : (3,) int64
         The piece's place in the volume.
     how : Measuring
+    voxel_um : (z, y, x) µm
     """
     centres = objects.centre - corner
-    background = _percentiles(raw, centres, how.local_min_rad, how.local_min_percentile)
+    half = how.background_reach(voxel_um)
+    if free is not None:
+        background = _means_of_free(raw, free, centres, half)
+    else:
+        background = _percentiles(raw, centres, half, how.local_min_percentile)
     if how.intensity == "obj_mean":
         signal = objects.raw_sum / (objects.voxels * intensity_units(raw.dtype))
     elif how.intensity == "max":
-        signal = _maxima(raw, centres, how.local_max_rad)
+        signal = _maxima(raw, centres, (how.local_max_rad,) * 3)
     else:
-        signal = _means(raw, centres, how.local_max_rad)
+        signal = _means(raw, centres, (how.local_max_rad,) * 3)
     return Intensities(signal, background)
 
 
+def measured_voxels(
+    free: npt.NDArray[np.bool_] | None, centres: npt.NDArray[np.int64], shape: Shape, how: Measuring, voxel_um: VoxelUm
+) -> Iterator[Any]:
+    """Indices, into a piece of `shape` voxels, of all that `measure` looks at; `centres` count from its corner."""
+    cube: Shape = (how.local_max_rad,) * 3
+    for centre in centres:
+        box = _clipped(centre, how.background_reach(voxel_um), shape)
+        if free is None or np.count_nonzero(free[box]) <= LEAST_FREE * free[box].size:
+            yield box
+        else:
+            yield tuple(side.start + at for side, at in zip(box, np.nonzero(free[box]), strict=True))
+        if how.intensity != "obj_mean":
+            yield _clipped(centre, cube, shape)
+
+
+def _clipped(centre: npt.NDArray[np.int64], half: Shape, shape: Shape) -> Region:
+    z, y, x = (slice(max(int(c) - h, 0), min(int(c) + h + 1, n)) for c, h, n in zip(centre, half, shape, strict=True))
+    return z, y, x
+
+
 @kernel()
-def _cube(raw: Any, centre: Any, radius: int) -> Any:
+def _box(image: Any, centre: Any, half: Any) -> Any:
     z, y, x = centre
-    return raw[
-        max(z - radius, 0) : z + radius + 1, max(y - radius, 0) : y + radius + 1, max(x - radius, 0) : x + radius + 1
-    ]
+    d, h, w = half
+    return image[max(z - d, 0) : z + d + 1, max(y - h, 0) : y + h + 1, max(x - w, 0) : x + w + 1]
 
 
 @kernel()
-def _percentiles(raw: Any, centres: Any, radius: int, percentile: float) -> Any:
-    """Percentile of the cube around each centre, interpolated linearly as `numpy.percentile` does."""
+def _voxels_of_box(image: Any, half: Any) -> int:
+    """Voxels of the largest box that `_box` can give."""
+    depth, height, width = image.shape
+    return min(2 * half[0] + 1, depth) * min(2 * half[1] + 1, height) * min(2 * half[2] + 1, width)
+
+
+@kernel()
+def _means_of_free(raw: Any, free: Any, centres: Any, half: Any) -> Any:
+    """Mean of the free voxels of the box around each centre; where hardly any are, a low percentile of the box."""
     out = np.empty(len(centres))
-    depth, height, width = raw.shape
-    side = 2 * radius + 1
-    values = np.empty(min(side, depth) * min(side, height) * min(side, width))
+    values = np.empty(_voxels_of_box(raw, half))
     for i in range(len(centres)):
-        n = 0
-        for value in _cube(raw, centres[i], radius).flat:
-            values[n] = value
-            n += 1
-        rank = percentile / 100 * (n - 1)
-        below = int(rank)
-        low = _select(values, n, below)
-        high = values[below + 1 : n].min() if below + 1 < n else low
-        weight = rank - below
-        out[i] = low + (high - low) * weight if weight < 0.5 else high - (high - low) * (1 - weight)
+        box, is_free = _box(raw, centres[i], half), _box(free, centres[i], half)
+        total, n = 0.0, 0  # exact for integers, and always added up in the same order
+        for z in range(box.shape[0]):
+            for y in range(box.shape[1]):
+                for x in range(box.shape[2]):
+                    if is_free[z, y, x]:
+                        total += box[z, y, x]
+                        n += 1
+        out[i] = total / n if n > LEAST_FREE * box.size else _percentile(box, CROWDED_PERCENTILE, values)
     return out
+
+
+@kernel()
+def _percentiles(raw: Any, centres: Any, half: Any, percentile: float) -> Any:
+    out = np.empty(len(centres))
+    values = np.empty(_voxels_of_box(raw, half))
+    for i in range(len(centres)):
+        out[i] = _percentile(_box(raw, centres[i], half), percentile, values)
+    return out
+
+
+@kernel()
+def _percentile(box: Any, percentile: float, values: Any) -> float:
+    """Interpolated linearly as `numpy.percentile` does; `values` is memory to work in."""
+    n = 0
+    for value in box.flat:
+        values[n] = value
+        n += 1
+    rank = percentile / 100 * (n - 1)
+    below = int(rank)
+    low = _select(values, n, below)
+    high = values[below + 1 : n].min() if below + 1 < n else low
+    weight = rank - below
+    return low + (high - low) * weight if weight < 0.5 else high - (high - low) * (1 - weight)
 
 
 @kernel()
@@ -145,18 +234,18 @@ def _select(values: Any, n: int, k: int) -> Any:
 
 
 @kernel()
-def _maxima(raw: Any, centres: Any, radius: int) -> Any:
+def _maxima(raw: Any, centres: Any, half: Any) -> Any:
     out = np.empty(len(centres))
     for i in range(len(centres)):
-        out[i] = _cube(raw, centres[i], radius).max()
+        out[i] = _box(raw, centres[i], half).max()
     return out
 
 
 @kernel()
-def _means(raw: Any, centres: Any, radius: int) -> Any:
+def _means(raw: Any, centres: Any, half: Any) -> Any:
     out = np.empty(len(centres))
     for i in range(len(centres)):
-        cube = _cube(raw, centres[i], radius)
+        cube = _box(raw, centres[i], half)
         total = 0.0  # exact for integers, and always added up in the same order
         for value in cube.flat:
             total += value

@@ -9,7 +9,8 @@ import numpy.typing as npt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from ecc_px.cells.components import BlockObjects, Rim, voxel_key
+from ecc_px.cells.components import BlockObjects, Rim
+from ecc_px.cells.numbering import voxel_key, voxel_of_key
 from ecc_px.cells.objects import Objects
 from ecc_px.cells.runs import STEPS
 from ecc_px.volumes.blocks import Shape
@@ -17,42 +18,62 @@ from ecc_px.volumes.blocks import Shape
 Place = tuple[int, int, int]
 """A block's number along (z, y, x)."""
 
+Pairs = npt.NDArray[np.int64]
+"""(n, 2) numbers of fragments."""
+
 
 class Seams:
     """Joins the fragments of blocks, which must come in raster order.
 
-    Only what a later block could still touch is remembered: the far rims of the last layer of blocks, and the
-    fragments that reach them.
+    Fragments are joined on two levels: those that touch are one component, those that a link leads to are one object.
+    An object is let go of when its component is complete. Only what a later block could still touch is remembered.
 
     Parameters
     ----------
     shape : (z, y, x)
         The volume's.
+    core : (z, y, x)
+        The blocks'; those at the end may be smaller.
     connectivity : 6, 18 or 26
+    reach : (z, y, x), optional
+        Voxels that a link leads beyond its block, at most. Default: there are no links, and what touches is one object.
     patience : int
         New fragments after which those that have become complete are put together and let go of.
     """
 
-    def __init__(self, shape: Shape, connectivity: int, *, patience: int = 1 << 16) -> None:
+    def __init__(
+        self, shape: Shape, core: Shape, connectivity: int, *, reach: Shape | None = None, patience: int = 1 << 16
+    ) -> None:
         steps = STEPS[connectivity]
         moves = [m for m in product((-1, 0, 1), repeat=3) if 0 < sum(map(abs, m)) <= steps]
+        self._shape, self._core = shape, core
         self._shifts = [voxel_key(dz, dy, dx, shape) for dz, dy, dx in moves]
         self._earlier = [m for m in moves if m < (0, 0, 0)]
+        self._is_split = reach is not None
+        self._back = [max(1, -(-r // n)) for r, n in zip(reach or (1, 1, 1), core, strict=True)]
         self._patience = patience
         self._far_rims: dict[Place, Rim] = {}
+        self._goals: dict[Place, Rim] = {}
+        self._awaited: dict[Place, list[Rim]] = {}
         self._fragments: list[Objects] = []
-        self._touching: list[npt.NDArray[np.int64]] = []
+        self._touching: list[Pairs] = []
+        self._linked: list[Pairs] = []
         self._count = 0
         self._settle_at = patience
 
     def add(self, place: Place, block: BlockObjects) -> Objects:
         """Take in a block's fragments; returns objects that are now known to be complete."""
         offset = self._count
-        self._touching.append(self._touching_pairs(place, Rim(block.near.key, block.near.fragment + offset)))
-        self._far_rims[place] = Rim(block.far.key, block.far.fragment + offset)
+        self._touching.append(_chained(block.component) + offset)
+        self._touching.append(self._touching_pairs(place, block.near.shifted(offset)))
+        self._far_rims[place] = block.far.shifted(offset)
+        goals = [rim.shifted(offset) for rim in (block.near, block.far, block.summits)]
+        self._goals[place] = Rim(np.concatenate([g.key for g in goals]), np.concatenate([g.fragment for g in goals]))
+        self._follow_links(place, block.links.shifted(offset))
         self._fragments.append(block.fragments)
         self._count += len(block.fragments)
-        self._forget_before((place[0] - 1, place[1] - 1, place[2] - 1))
+        for rims, back in ((self._far_rims, (1, 1, 1)), (self._goals, self._back)):
+            _forget_before((place[0] - back[0], place[1] - back[1], place[2] - back[2]), rims)
         return self._settle() if self._count > self._settle_at else Objects.empty()
 
     def finish(self) -> Objects:
@@ -60,44 +81,84 @@ class Seams:
         self._far_rims.clear()
         return self._settle()
 
-    def _touching_pairs(self, place: Place, near: Rim) -> npt.NDArray[np.int64]:
-        """(n, 2) numbers of fragments that are neighbours across a seam."""
+    def _touching_pairs(self, place: Place, near: Rim) -> Pairs:
+        """Fragments that are neighbours across a seam."""
         around = [(place[0] + dz, place[1] + dy, place[2] + dx) for dz, dy, dx in self._earlier]
-        rims = [self._far_rims[p] for p in around if p in self._far_rims]
-        far_key = np.concatenate([np.zeros(0, np.int64), *(r.key for r in rims)])
-        far_fragment = np.concatenate([np.zeros(0, np.int64), *(r.fragment for r in rims)])
-        if not len(far_key) or not len(near.key):
-            return np.zeros((0, 2), np.int64)
-        order = np.argsort(far_key)
-        far_key, far_fragment = far_key[order], far_fragment[order]
-        pairs = []
-        for shift in self._shifts:
-            sought = near.key + shift
-            at = np.minimum(np.searchsorted(far_key, sought), len(far_key) - 1)
-            found = far_key[at] == sought
-            pairs.append(np.stack([far_fragment[at[found]], near.fragment[found]], axis=1))
+        far = [self._far_rims[p] for p in around if p in self._far_rims]
+        together = Rim(
+            np.concatenate([np.zeros(0, np.int64), *(r.key for r in far)]),
+            np.concatenate([np.zeros(0, np.int64), *(r.fragment for r in far)]),
+        )
+        pairs = [_meeting(Rim(near.key + shift, near.fragment), together) for shift in self._shifts]
         return np.unique(np.concatenate(pairs), axis=0)
 
-    def _forget_before(self, oldest: Place) -> None:
-        """Drop the rims that come before `oldest` in raster order: no later block touches them."""
-        while self._far_rims and (first := next(iter(self._far_rims))) < oldest:
-            del self._far_rims[first]
+    def _follow_links(self, place: Place, links: Rim) -> None:
+        """Tie links to the fragments that they lead to, in this block, an earlier one, or a later one."""
+        for waiting in self._awaited.pop(place, []):
+            self._linked.append(_meeting(waiting, self._goals[place]))
+        voxel = np.stack(voxel_of_key(links.key, self._shape), axis=1)
+        places, which = np.unique(voxel // np.array(self._core), axis=0, return_inverse=True)
+        for k, (z, y, x) in enumerate(places.tolist()):
+            there = which.ravel() == k
+            some = Rim(links.key[there], links.fragment[there])
+            if (z, y, x) in self._goals:
+                self._linked.append(_meeting(some, self._goals[z, y, x]))
+            else:
+                self._awaited.setdefault((z, y, x), []).append(some)
 
     def _settle(self) -> Objects:
-        """Put fragments together; keep the objects that reach a far rim, return the others."""
+        """Put fragments together; keep those of components that reach a far rim, return the others' objects."""
         fragments = Objects.concatenated(self._fragments)
-        pairs = np.concatenate([np.zeros((0, 2), np.int64), *self._touching])
-        n = len(fragments)
-        graph = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
-        count, group = connected_components(graph, directed=False) if n else (0, np.zeros(0, np.int64))
-        objects = fragments.grouped(group, count)
+        component, components = _grouped([*self._linked, *self._touching], len(fragments))
+        object_, count = _grouped(self._linked, len(fragments)) if self._is_split else (component, components)
+        objects = fragments.grouped(object_, count)
+        component_of_object = np.zeros(count, np.int64)
+        component_of_object[object_] = component
 
-        is_open = np.zeros(count, bool)
+        reaches_rim = np.zeros(components, bool)
         for rim in self._far_rims.values():
-            is_open[group[rim.fragment]] = True
-        number = (np.cumsum(is_open) - 1)[group]
-        self._far_rims = {p: Rim(rim.key, number[rim.fragment]) for p, rim in self._far_rims.items()}
-        self._fragments, self._touching = [objects.take(is_open)], []
+            reaches_rim[component[rim.fragment]] = True
+        is_open = reaches_rim[component_of_object]
+        number = np.where(is_open, np.cumsum(is_open) - 1, -1)[object_]
+        self._far_rims = {p: rim.open_only(number) for p, rim in self._far_rims.items()}
+        self._goals = {p: rim.open_only(number) for p, rim in self._goals.items()}
+        self._awaited = {p: [rim.open_only(number) for rim in rims] for p, rims in self._awaited.items()}
+        self._fragments, self._linked = [objects.take(is_open)], []
+        self._touching = [_chained(component_of_object[is_open])]
         self._count = int(is_open.sum())
         self._settle_at = 2 * self._count + self._patience
-        return objects.take(~is_open)
+        return objects.take(~is_open).completed(component_of_object[~is_open])
+
+
+def _meeting(wanted: Rim, there: Rim) -> Pairs:
+    """Pairs of fragments with the same voxel."""
+    if not len(wanted.key) or not len(there.key):
+        return np.zeros((0, 2), np.int64)
+    order = np.argsort(there.key)
+    key, fragment = there.key[order], there.fragment[order]
+    at = np.minimum(np.searchsorted(key, wanted.key), len(key) - 1)
+    found = key[at] == wanted.key
+    return np.stack([fragment[at[found]], wanted.fragment[found]], axis=1)
+
+
+def _chained(component: npt.NDArray[np.int64]) -> Pairs:
+    """Pairs that tie all fragments with the same number together."""
+    order = np.argsort(component, kind="stable")
+    same = component[order[1:]] == component[order[:-1]]
+    return np.stack([order[:-1][same], order[1:][same]], axis=1)
+
+
+def _grouped(pairs: list[Pairs], n: int) -> tuple[npt.NDArray[np.int64], int]:
+    """Number of the group of each of n fragments, and how many there are."""
+    if not n:
+        return np.zeros(0, np.int64), 0
+    first, second = np.concatenate([np.zeros((0, 2), np.int64), *pairs]).T
+    graph = coo_array((np.ones(len(first), bool), (first, second)), shape=(n, n))
+    count, group = connected_components(graph, directed=False)
+    return group.astype(np.int64), count
+
+
+def _forget_before(oldest: Place, rims: dict[Place, Rim]) -> None:
+    """Drop the rims that come before `oldest` in raster order: no later block touches them."""
+    while rims and (first := next(iter(rims))) < oldest:
+        del rims[first]

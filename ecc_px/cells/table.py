@@ -1,19 +1,59 @@
-"""The table of cells: ecc's columns, and the CSV file that ecc and its users' scripts read."""
+"""The table of cells: ecc's columns, what else is known of a cell, and the CSV file that holds them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
+from ecc_px.cells.inputs import Inputs
 from ecc_px.cells.measuring import Intensities
-from ecc_px.cells.objects import Objects
+from ecc_px.cells.objects import Objects, intensity_units
+from ecc_px.volumes.blocks import Shape
 from ecc_px.volumes.partial import written_whole
 from ecc_px.volumes.volume import VoxelUm
 
 COLUMNS = ("X", "Y", "Z", "deltaI", "BG", "vol", "deltaI_total")
+"""ecc's columns, always the first."""
+
+UNITS = {
+    "X": "µm, voxel index × voxel size: centroid weighted by the intensity above BG; like ecc, the nearest voxel",
+    "Y": "µm, as X",
+    "Z": "µm, as X",
+    "deltaI": "raw, signal - BG, at least 0",
+    "BG": "raw",
+    "vol": "µm³",
+    "deltaI_total": "raw × µm³, deltaI × vol",
+    "X_unweighted": "µm, centroid of the voxels",
+    "Y_unweighted": "µm, as X_unweighted",
+    "Z_unweighted": "µm, as X_unweighted",
+    "voxels": "voxels",
+    "soft_vol": "µm³, sum of the probabilities × volume of a voxel",
+    "mean_I": "raw, mean over the voxels",
+    "max_I": "raw, maximum over the voxels",
+    "SBR": "signal / BG",
+    "probability": "mean over the voxels, 0 to 1",
+    "elongation": "longest / shortest half-axis",
+    "x_min": "voxel index, counted from 0",
+    "x_max": "voxel index, included",
+    "y_min": "voxel index, counted from 0",
+    "y_max": "voxel index, included",
+    "z_min": "voxel index, counted from 0",
+    "z_max": "voxel index, included",
+    "at_border": "1: touches the border of the volume",
+    "at_excluded": "1: touches the excluded region",
+    "object": "number of the connected component, or label",
+}
+"""What each column is measured in."""
+
+FURTHER_COLUMNS = tuple(UNITS)[len(COLUMNS) :]
+
+DECIMALS = {"SBR": 3, "probability": 4, "elongation": 3}
+"""In the CSV file; the other fractions have two, as in ecc's."""
 
 
 @dataclass(frozen=True)
@@ -23,20 +63,26 @@ class Summary:
     Parameters
     ----------
     objects : int
-        Connected components above the threshold; `too_small` + `too_large` + `cells`.
+        Connected components above the threshold, or labels.
+    parts : int
+        What splitting made of them: `too_small` + `too_large` + `cells`.
     too_small, too_large : int
-        Left out because of `min_volume` and `max_volume`.
+        Left out because of the volume limits; after splitting, also parts with too little probability for a cell.
     cells : int
         Rows of the table.
     excluded_voxels : int
         Voxels above the threshold in the excluded region.
+    diameter_um : float or None
+        Of a cell, as given or estimated; None where nothing was split.
     """
 
     objects: int
+    parts: int
     too_small: int
     too_large: int
     cells: int
     excluded_voxels: int
+    diameter_um: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,15 +92,8 @@ class Cells:
     Parameters
     ----------
     table : DataFrame
-        One row per cell, in the raster order of their first voxels; columns `COLUMNS`:
-
-        ============  ==========================================================================
-        X, Y, Z       unweighted centre of mass, µm: voxel index (with fraction) × voxel size
-        deltaI        signal − BG, at least 0, raw units
-        BG            background, raw units
-        vol           volume, µm³
-        deltaI_total  deltaI × vol
-        ============  ==========================================================================
+        One row per cell, in the raster order of their first voxels. `COLUMNS`, and unless it is like ecc's,
+        `FURTHER_COLUMNS`; docs/cells.md says what each is and in which units.
     summary : Summary
     voxel_um : (z, y, x) µm
         The voxel size that the table was made with.
@@ -71,7 +110,7 @@ class Cells:
         return len(self.table)
 
     def write_csv(self, path: str | Path, *, overwrite: bool = False) -> Path:
-        """Write the table as ecc does: comma, header, two decimals, no index. The file appears whole or not at all.
+        """Write the table: comma, header, two decimals, no index. The file appears whole or not at all.
 
         Raises
         ------
@@ -81,8 +120,9 @@ class Cells:
             It can't be written.
         """
         path = Path(path)
+        finer = {name: self.table[name].map(f"{{:.{n}f}}".format) for name, n in DECIMALS.items() if name in self.table}
         with written_whole(path, overwrite=overwrite) as temporary:
-            self.table.to_csv(temporary, index=False, float_format="%.2f", lineterminator="\n")
+            self.table.assign(**finer).to_csv(temporary, index=False, float_format="%.2f", lineterminator="\n")
         return path
 
 
@@ -95,10 +135,49 @@ def table_name(probabilities_name: str) -> str:
     return f"{probabilities_name.removesuffix('_probabilities')}_cells.csv"
 
 
-def cells_table(objects: Objects, intensities: Intensities, voxel_um: VoxelUm) -> pd.DataFrame:
-    """One row per object, in their order."""
+def ecc_table(objects: Objects, intensities: Intensities, voxel_um: VoxelUm) -> pd.DataFrame:
+    """ecc's columns as ecc defines them: positions are those of the voxel nearest to the centroid."""
+    return _ecc_columns(objects, objects.centre, intensities, voxel_um)
+
+
+def cells_table(objects: Objects, intensities: Intensities, inputs: Inputs, voxel_um: VoxelUm) -> pd.DataFrame:
+    """One row per object, in their order: all that is known of it."""
+    raw = inputs.raw.dtype
+    units = intensity_units(raw)
+    position = objects.weighted_centroid(intensities.background, raw)
+    table = _ecc_columns(objects, position, intensities, voxel_um)
     z, y, x = (objects.centroid * np.array(voxel_um)).T
+    with np.errstate(divide="ignore", invalid="ignore"):
+        above_background = intensities.signal / intensities.background
+    probability = objects.probability_sum / inputs.probability_units
+    (z0, y0, x0), (z1, y1, x1) = objects.lower.T, objects.upper.T
+    further = (
+        x, y, z, objects.voxels, probability * np.prod(voxel_um), objects.raw_sum / (objects.voxels * units),
+        objects.raw_max / units, above_background, probability / objects.voxels, objects.elongation(voxel_um),
+        x0, x1, y0, y1, z0, z1, _at_border(objects, inputs.shape).astype(int),
+        (objects.beside_excluded > 0).astype(int), _object_numbers(objects, inputs),
+    )  # fmt: skip
+    return table.assign(**dict(zip(FURTHER_COLUMNS, further, strict=True)))
+
+
+def _ecc_columns(
+    objects: Objects, position: npt.NDArray[Any], intensities: Intensities, voxel_um: VoxelUm
+) -> pd.DataFrame:
+    z, y, x = (position * np.array(voxel_um)).T
     delta = np.maximum(intensities.signal - intensities.background, 0.0)
     volume = objects.voxels * float(np.prod(voxel_um))
     values = (x, y, z, delta, intensities.background, volume, delta * volume)
     return pd.DataFrame(dict(zip(COLUMNS, values, strict=True)))
+
+
+def _at_border(objects: Objects, shape: Shape) -> npt.NDArray[np.bool_]:
+    """Whether an object touches the border of the volume; a volume of one plane has none along z."""
+    extent = np.array(shape)
+    return np.any(((objects.lower == 0) | (objects.upper == extent - 1)) & (extent > 1), axis=1)
+
+
+def _object_numbers(objects: Objects, inputs: Inputs) -> npt.NDArray[np.int64]:
+    """Number of the component, from 1 in raster order of those with a cell; of a label image, the label."""
+    if inputs.kind == "labels":
+        return objects.component
+    return np.unique(objects.component, return_inverse=True)[1] + 1

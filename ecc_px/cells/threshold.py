@@ -61,3 +61,15 @@ def check_threshold(threshold: float) -> None:
             f"threshold {threshold:g}: a probability from 0 to below 1 is needed; a voxel is an object's where "
             "its probability is above it."
         )
+
+
+def highest_grey_value_not_above(threshold: float, dtype: np.dtype[Any]) -> int | np.float32:
+    """The same as ecc compares: v > t · 255 for uint8, and accordingly for the others, without regard to votes.
+
+    >>> highest_grey_value_not_above(0.7, np.dtype("uint8"))
+    178
+    """
+    check_threshold(threshold)
+    if dtype.kind == "f":
+        return np.float32(threshold)
+    return math.floor(threshold * np.iinfo(dtype).max)

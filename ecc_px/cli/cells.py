@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ecc_px.cli import cell_tables
 from ecc_px.cli.batch import warn
 from ecc_px.cli.options import (
     Axes,
+    DiameterUm,
     Jobs,
     Level,
     MaxVolume,
@@ -18,8 +20,10 @@ from ecc_px.cli.options import (
     ObjectClass,
     OutputFolder,
     Overwrite,
+    Split,
     Threshold,
     VoxelUm,
+    diameter_of,
 )
 from ecc_px.cli.progress import voxel_progress
 
@@ -40,12 +44,30 @@ class Intensity(StrEnum):
     local_mean = "local_mean"
 
 
+class Background(StrEnum):
+    shell = "shell"
+    percentile = "percentile"
+
+
+class Input(StrEnum):
+    auto = "auto"
+    probabilities = "probabilities"
+    classes = "classes"
+    labels = "labels"
+
+
+class Like(StrEnum):
+    ecc = "ecc"
+
+
 @app.command("find")
 def find(
     probabilities: Annotated[
         Path,
         typer.Argument(
-            metavar="PROB", help="Probability image: uint8, uint16 or float32, ilastik's or ours.", show_default=False
+            metavar="PROB",
+            help="Probability image: uint8, uint16 or float32, ilastik's or ours. Or class map, or label image.",
+            show_default=False,
         ),
     ],
     raw: Annotated[
@@ -58,11 +80,22 @@ def find(
     ],
     output: OutputFolder,
     voxel_um: VoxelUm = None,
-    threshold: Threshold = 0.7,
+    input_: Annotated[
+        Input,
+        typer.Option("--input", help="What PROB holds. auto: 32-bit integers are labels, our segmentations classes."),
+    ] = Input.auto,
+    threshold: Threshold = None,
+    split: Split = None,
+    diameter_um: DiameterUm = "auto",
     connectivity: Annotated[
-        int, typer.Option(help="Neighbours of a voxel: 6 (faces), 18 (edges too) or 26 (corners too).")
-    ] = 6,
-    min_volume: MinVolume = 1,
+        int | None,
+        typer.Option(
+            help="Neighbours of a voxel: 6 (faces), 18 (edges too) or 26 (corners too). "
+            "Default: 26 where objects are split, else 6.",
+            show_default=False,
+        ),
+    ] = None,
+    min_volume: MinVolume = None,
     max_volume: MaxVolume = None,
     class_: ObjectClass = None,
     raw_channel: Annotated[int, typer.Option(help="Channel of the raw volume to measure, from 0.")] = 0,
@@ -73,21 +106,39 @@ def find(
     local_max_rad: Annotated[
         int, typer.Option(min=0, help="Half-width in voxels of the cube for max and local_mean.")
     ] = 1,
-    local_min_rad: Annotated[int, typer.Option(min=0, help="Half-width in voxels of the cube for the background.")] = 4,
+    background: Annotated[
+        Background | None,
+        typer.Option(
+            help="Mean of what is no object in a box of 30 µm (shell), or ecc's percentile of a cube. "
+            "Default: shell; like ecc: percentile.",
+            show_default=False,
+        ),
+    ] = None,
+    local_min_rad: Annotated[int, typer.Option(min=0, help="Half-width in voxels of the cube for percentile.")] = 4,
     local_min_percentile: Annotated[float, typer.Option(help="Percentile of that cube that is the background.")] = 5.0,
     exclude: Annotated[
         Path | None,
-        typer.Option(help="Volume on the same grid whose voxels above 0 are LEFT OUT, as in ecc.", show_default=False),
+        typer.Option(
+            "--exclude",
+            "--mask",
+            help="Volume on the same grid whose voxels above 0 are LEFT OUT, as in ecc.",
+            show_default=False,
+        ),
+    ] = None,
+    like: Annotated[
+        Like | None,
+        typer.Option(help="Make ecc's table: its seven columns, its definitions, its rounding.", show_default=False),
     ] = None,
     axes: Axes = None,
     level: Level = 0,
     jobs: Jobs = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Find cells in a probability image: writes OUTPUT/<name>_cells.csv, ecc's columns, in µm and raw intensities."""
+    """Find cells in a probability image: writes OUTPUT/<name>_cells.csv, in µm and raw intensities."""
     from ecc_px.pipeline.cells import write_cells
     from ecc_px.volumes import open_volume
 
+    diameter = diameter_of(diameter_um)
     with open_volume(raw, axes=axes, level=level) as measured, voxel_progress(probabilities.name) as progress:
         written = write_cells(
             probabilities,
@@ -96,7 +147,10 @@ def find(
             overwrite=overwrite,
             progress=progress,
             voxel_um=voxel_um,
+            input=input_.value,
             threshold=threshold,
+            split=split and split.value,
+            diameter_um=diameter,
             connectivity=connectivity,
             min_volume=min_volume,
             max_volume=max_volume,
@@ -104,9 +158,11 @@ def find(
             raw_channel=raw_channel,
             intensity=intensity.value,
             local_max_rad=local_max_rad,
+            background=background and background.value,
             local_min_rad=local_min_rad,
             local_min_percentile=local_min_percentile,
             exclude=exclude,
+            like=like and like.value,
             jobs=jobs,
         )
     warn(written.cells.warnings)
@@ -116,14 +172,20 @@ def find(
 def summary_line(cells: Cells) -> str:
     """What was found, and what was left out and why."""
     summary = cells.summary
+    parts = "objects" if summary.diameter_um is None else "parts of objects"
     left_out = [
         f"{count:,} {reason}"
         for count, reason in (
-            (summary.too_small, "objects too small"),
-            (summary.too_large, "objects too large"),
+            (summary.too_small, f"{parts} too small"),
+            (summary.too_large, f"{parts} too large"),
             (summary.excluded_voxels, "voxels excluded"),
         )
         if count
     ]
     found = f"{summary.cells:,} {'cell' if summary.cells == 1 else 'cells'}"
+    if summary.diameter_um is not None:
+        found += f" of {summary.diameter_um:.1f} µm in {summary.objects:,} objects"
     return found + (f" (left out: {', '.join(left_out)})" if left_out else "")
+
+
+cell_tables.register(app)

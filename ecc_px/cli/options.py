@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from ecc_px.errors import InvalidSetting
+
 VoxelUm = Annotated[
     tuple[float, float, float] | None,
     typer.Option("--voxel-um", metavar="Z Y X", help="Voxel size in µm, z y x. Default: what the files say."),
@@ -55,10 +57,51 @@ Mask = Annotated[
     ),
 ]
 Threshold = Annotated[
-    float,
-    typer.Option(help="Voxels whose probability is above it, strictly, belong to objects (0.7: 71 of 100 votes)."),
+    float | None,
+    typer.Option(
+        help="Voxels whose probability is above it, strictly, belong to objects (0.7: 71 of 100 votes). Default: 0.5.",
+        show_default=False,
+    ),
 ]
-MinVolume = Annotated[int, typer.Option(min=1, help="Smallest cell, in voxels, itself included.")]
+
+
+class SplitMethod(StrEnum):
+    """How touching cells are parted."""
+
+    auto = "auto"
+    none = "none"
+    maxima = "maxima"
+    distance = "distance"
+
+
+Split = Annotated[
+    SplitMethod | None,
+    typer.Option(
+        help="Part touching cells by blobs of brightness and probability (auto), by local maxima of intensity as ecc, "
+        "by distance to the background, or not at all. Default: auto; of labels, and like ecc: none.",
+        show_default=False,
+    ),
+]
+DiameterUm = Annotated[
+    str,
+    typer.Option(metavar="auto|D", help="Diameter of a cell in µm, for splitting. auto: learnt from the volume."),
+]
+
+
+def diameter_of(text: str) -> float | None:
+    """The diameter that an option says; None for auto."""
+    if text == "auto":
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise InvalidSetting(f"--diameter-um {text}: a length in µm is needed, or auto.") from None
+
+
+MinVolume = Annotated[
+    int | None,
+    typer.Option(min=0, help="Smallest cell, in voxels, itself included. Default: no limit.", show_default=False),
+]
 MaxVolume = Annotated[
     int | None,
     typer.Option(min=1, help="Largest cell, in voxels, itself included. Default: no limit.", show_default=False),

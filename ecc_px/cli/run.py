@@ -12,6 +12,7 @@ from ecc_px.cli.batch import process, warn
 from ecc_px.cli.cells import summary_line
 from ecc_px.cli.options import (
     Axes,
+    DiameterUm,
     Flavour,
     FlavourName,
     Inputs,
@@ -24,8 +25,10 @@ from ecc_px.cli.options import (
     ObjectClass,
     OutputFolder,
     Overwrite,
+    Split,
     Threshold,
     VoxelUm,
+    diameter_of,
 )
 from ecc_px.cli.progress import voxel_progress
 
@@ -38,8 +41,10 @@ def run(
     inputs: Inputs,
     output: OutputFolder,
     voxel_um: VoxelUm = None,
-    threshold: Threshold = 0.7,
-    min_volume: MinVolume = 1,
+    threshold: Threshold = None,
+    split: Split = None,
+    diameter_um: DiameterUm = "auto",
+    min_volume: MinVolume = None,
     max_volume: MaxVolume = None,
     class_: ObjectClass = None,
     dtype: Annotated[
@@ -59,6 +64,7 @@ def run(
     from ecc_px.report.overview import overview
     from ecc_px.volumes import open_volume
 
+    diameter = diameter_of(diameter_um)
     classifier = load_classifier(model, flavour=flavour.value)
 
     def work(source: Path) -> tuple[Brain, Path]:
@@ -75,6 +81,8 @@ def run(
                     prediction={"dtype": dtype.value, "mask": mask},
                     cells={
                         "threshold": threshold,
+                        "split": split and split.value,
+                        "diameter_um": diameter,
                         "min_volume": min_volume,
                         "max_volume": max_volume,
                         "class_": class_,

@@ -21,7 +21,7 @@ def smooth(
     source: Interval3,
     output: Interval3,
     extent: tuple[int, int, int],
-    taps: HalfKernel,
+    taps: HalfKernel | tuple[HalfKernel, HalfKernel, HalfKernel],
     *,
     in_2d: bool = False,
 ) -> npt.NDArray[np.float32]:
@@ -33,7 +33,7 @@ def smooth(
         The voxels `source` of a volume of `extent` voxels.
     source, output : zyx slices in the volume
         `source` must hold `output` and everything within the kernel's radius of it.
-    taps : half kernel
+    taps : half kernel, or one for each of z, y, x
     in_2d : bool
         Smooth each z plane by itself.
 
@@ -41,20 +41,23 @@ def smooth(
     -------
     (z, y, x) float32, the voxels `output`.
     """
-    radius = len(taps) - 1
-    planes = output[0] if in_2d else grow(output[0], radius, extent[0])
-    rows = grow(output[1], radius, extent[1])
+    along_z, along_y, along_x = taps if isinstance(taps, tuple) else (taps, taps, taps)
+    planes = output[0] if in_2d else grow(output[0], len(along_z) - 1, extent[0])
+    rows = grow(output[1], len(along_y) - 1, extent[1])
     height = source[1].stop - source[1].start
     corners = (planes.start - source[0].start) * height + rows.start - source[1].start
-    y, x = reach(output[1], rows, extent[1], radius), reach(output[2], source[2], extent[2], radius)
+    y = reach(output[1], rows, extent[1], len(along_y) - 1)
+    x = reach(output[2], source[2], extent[2], len(along_x) - 1)
     shape = [side.stop - side.start for side in (planes, output[1], output[2])]
     smoothed = np.empty(shape, np.float32)
     image_rows = image.reshape(-1, image.shape[2])
-    _smooth_planes(image_rows, corners, height, rows.stop - rows.start, y, x, taps, _rows_of(smoothed), shape[0])
+    used = rows.stop - rows.start
+    _smooth_planes(image_rows, corners, height, used, y, x, along_y, along_x, _rows_of(smoothed), shape[0])
     if in_2d:
         return smoothed
     out = np.empty((output[0].stop - output[0].start, *shape[1:]), np.float32)
-    _smooth_across(_rows_of(smoothed), reach(output[0], planes, extent[0], radius), shape[1], taps, _rows_of(out))
+    z = reach(output[0], planes, extent[0], len(along_z) - 1)
+    _smooth_across(_rows_of(smoothed), z, shape[1], along_z, _rows_of(out))
     return out
 
 
@@ -65,24 +68,23 @@ def _rows_of(image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 @kernel()
 def _smooth_planes(
-    image: Any, first: int, height: int, used: int, y: Any, x: Any, taps: Any, out: Any, planes: int
+    image: Any, first: int, height: int, used: int, y: Any, x: Any, taps_y: Any, taps_x: Any, out: Any, planes: int
 ) -> None:
     """Smooth planes along x and y, one after the other, so that a plane stays in cache.
 
     A plane of `image` has `height` rows, of which `used` are read, from row `first` of all on.
     """
-    radius = taps.size - 1
-    ny, nx = y.place.size - 2 * radius, x.place.size - 2 * radius
-    padded = np.empty((used, nx + 2 * radius), np.float32)
+    ny, nx = y.place.size - 2 * (taps_y.size - 1), x.place.size - 2 * (taps_x.size - 1)
+    padded = np.empty((used, x.place.size), np.float32)
     along_x = np.empty((used, nx), np.float32)
     for k in range(planes):
         # All rows first: a row that was stored a moment ago can't be loaded again, shifted, without a stall.
         for j in range(used):
             pad_row(padded, j, image, first + k * height + j, x)
         for j in range(used):
-            smooth_along(along_x, j, padded, j, taps, nx)
+            smooth_along(along_x, j, padded, j, taps_x, nx)
         for j in range(ny):
-            smooth_across(out, k * ny + j, along_x, y.place, j, 1, 0, taps, nx)
+            smooth_across(out, k * ny + j, along_x, y.place, j, 1, 0, taps_y, nx)
 
 
 @kernel()

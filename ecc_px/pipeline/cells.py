@@ -11,9 +11,10 @@ import numpy as np
 
 from ecc_px.cells import Cells, find_cells
 from ecc_px.cells.finding import effective_settings
-from ecc_px.cells.table import table_name
+from ecc_px.cells.table import UNITS, table_name
 from ecc_px.pipeline.receipt import describe_volume, forget_receipt, now, write_receipt
 from ecc_px.volumes import Volume, open_volume
+from ecc_px.volumes.dtypes import LABEL_DTYPES
 from ecc_px.volumes.partial import PartialOutput, write_errors_named
 from ecc_px.volumes.streaming import Progress
 
@@ -57,7 +58,10 @@ def write_cells(
     started = now()
     out_dir = Path(out_dir)
     with ExitStack() as opened:
-        image = probabilities if isinstance(probabilities, Volume) else opened.enter_context(open_volume(probabilities))
+        if isinstance(probabilities, Volume):
+            image = probabilities
+        else:
+            image = opened.enter_context(open_volume(probabilities, dtypes=LABEL_DTYPES))
         measured = raw if isinstance(raw, Volume) else opened.enter_context(open_volume(raw))
         path = out_dir / table_name(image.name)
         PartialOutput(path, overwrite=overwrite).refuse_existing()
@@ -68,13 +72,13 @@ def write_cells(
         cells.write_csv(path, overwrite=overwrite)
         content = {
             "columns": list(cells.table.columns),
-            "units": "X, Y, Z: µm, voxel index × voxel size; vol: µm³; deltaI, BG: raw; deltaI_total = deltaI × vol",
+            "units": {name: UNITS[name] for name in cells.table.columns},
             "summary": asdict(cells.summary),
             "warnings": list(cells.warnings),
             "voxel_um_zyx": list(cells.voxel_um),
             "probabilities": describe_volume(image),
             "raw": describe_volume(measured),
-            "settings": {name: _plain(value) for name, value in effective_settings(**settings).items()},
+            "settings": {name: _plain(value) for name, value in effective_settings(image, **settings).items()},
         }
         write_receipt(path, content, started)
     return CellTable(path, cells)

@@ -71,6 +71,8 @@ def run(
     if "probabilities" not in wanted.exports:
         raise InvalidSetting("Cells are found in a probability image: the export 'probabilities' must be among them.")
     check_settings(voxel_um=voxel_um, jobs=jobs, **of_cells)
+    if of_cells.get("input", "auto") not in ("auto", "probabilities"):
+        raise InvalidSetting(f"input {of_cells['input']}: run finds cells in the probabilities that it predicts.")
     if of_cells.get("class_") is not None:
         class_channel(classifier.classes, of_cells["class_"])
     if volume.frames > 1:

@@ -49,13 +49,19 @@ def _compile_cells(folder: Path) -> Iterator[str]:
         yield f"cells of {stored} probabilities in {measured} volumes"
         shape = (EDGE, EDGE, EDGE)
         probabilities, raw = _write(folder / "p.h5", shape, stored), _write(folder / "raw.h5", shape, measured)
-        for connectivity, intensity in ((6, "obj_mean"), (18, "max"), (26, "local_mean")):
+        for split, intensity, like in (
+            ("auto", "obj_mean", None),
+            ("maxima", "max", None),
+            ("distance", "local_mean", None),
+            ("none", "obj_mean", "ecc"),
+        ):
             find_cells(
                 probabilities,
                 raw,
                 voxel_um=(1.0, 1.0, 1.0),
-                connectivity=connectivity,
+                split=split,  # type: ignore[arg-type]
                 intensity=intensity,  # type: ignore[arg-type]
+                like=like,  # type: ignore[arg-type]
                 block_shape=(EDGE // 2,) * 3,
             )
 

@@ -61,7 +61,7 @@ class NiftiWriter(VolumeWriter):
 
     def _begin(self) -> None:
         self._file = self._new_file()
-        header = _header_of(self.layout, self._affine_um, self._description, self.attributes)
+        header = header_of(self.layout, self._affine_um, self._description, self.attributes)
         header.write_to(self._file)
         self._file.flush()
         offset = int(header.get_data_offset())
@@ -118,9 +118,13 @@ def _nifti_axes(layout: Layout) -> str:
     return "xyz" if "z" in layout.axes else "xy"
 
 
-def _header_of(
-    layout: Layout, affine_um: npt.NDArray[np.float64] | None, description: str, attributes: Mapping[str, Any]
+def header_of(
+    layout: Layout,
+    affine_um: npt.NDArray[np.float64] | None,
+    description: str,
+    attributes: Mapping[str, Any] | None = None,
 ) -> Any:
+    """nibabel's header of an image whose layout has the axes of the file, x first."""
     is_large = max(layout.stored_shape) > _NIFTI1_LIMIT
     header = nib.Nifti2Header() if is_large else nib.Nifti1Header()
     header.set_data_shape(layout.stored_shape)

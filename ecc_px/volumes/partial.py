@@ -125,15 +125,19 @@ def _flush_to_disk(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def written_whole(path: Path, *, overwrite: bool) -> Iterator[Path]:
+def written_whole(
+    path: Path, *, overwrite: bool, is_such_a_folder: Callable[[Path], bool] = lambda folder: False
+) -> Iterator[Path]:
     """Where to write a file or folder that appears at `path` when the block ends without an error.
+
+    The parameters are those of `PartialOutput`.
 
     Raises
     ------
     OutputExists, OutputFailed
     """
     with write_errors_named(path):
-        output = PartialOutput(path, overwrite=overwrite)
+        output = PartialOutput(path, overwrite=overwrite, is_such_a_folder=is_such_a_folder)
         try:
             yield output.temporary
             output.commit()

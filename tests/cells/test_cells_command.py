@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from ecc_px.cells import find_cells
+from ecc_px.cells import COLUMNS, find_cells
+from ecc_px.cells.table import FURTHER_COLUMNS
 from ecc_px.cli import app
 from ecc_px.errors import EccPxError
 from ecc_px.pipeline.cells import write_cells
@@ -43,7 +44,7 @@ def test_the_table_is_that_of_the_library(brain, tmp_path):
     expected = cells.write_csv(tmp_path / "expected.csv").read_bytes()
     assert (brain / "out" / "brain_cells.csv").read_bytes() == expected
     assert f"{len(cells)} cells" in done.stdout
-    assert f"{cells.summary.too_small} objects too small" in done.stdout
+    assert f"{cells.summary.too_small} parts of objects too small" in done.stdout
 
 
 def test_the_receipt_holds_the_settings_that_nobody_gave(brain):
@@ -59,7 +60,7 @@ def test_the_receipt_holds_the_settings_that_nobody_gave(brain):
     )
     same = json.loads((brain / "library" / "brain_cells.csv.receipt.json").read_text())
     assert receipt["settings"] == same["settings"]
-    expected = {"threshold": 0.7, "connectivity": 6, "min_volume": 3, "max_volume": None, "intensity": "obj_mean"}
+    expected = {"threshold": 0.5, "split": "auto", "connectivity": 26, "min_volume": 3, "max_volume": None}
     assert receipt["settings"] | expected == receipt["settings"]
     assert receipt["settings"]["exclude"] == str(brain / "brain.h5")
 
@@ -87,7 +88,7 @@ def test_the_receipt_of_an_earlier_table_never_stands_beside_a_new_one(brain, mo
 def test_no_cell_is_a_header_a_warning_and_success(brain):
     done = find(brain, "--voxel-um", 7, 6.45, 6.5, "--threshold", 0.99)
     assert done.exit_code == 0
-    assert (brain / "out" / "brain_cells.csv").read_text() == "X,Y,Z,deltaI,BG,vol,deltaI_total\n"
+    assert (brain / "out" / "brain_cells.csv").read_text().splitlines() == [",".join(COLUMNS + FURTHER_COLUMNS)]
     assert "Warning: " in done.stderr
     assert "0 cells" in done.stdout
 
@@ -95,9 +96,10 @@ def test_no_cell_is_a_header_a_warning_and_success(brain):
 def test_ecc_probability_dataset_is_read(brain, blobs):
     with h5py.File(brain / "prob_image.h5", "w") as file:
         file.create_dataset("probability", data=blobs[0][..., None], chunks=(9, 16, 16, 1))
-    cells = find_cells(brain / "prob_image.h5", brain / "brain.h5", voxel_um=(7, 6.45, 6.5))
-    same = find_cells(brain / "brain_probabilities.h5", brain / "brain.h5", voxel_um=(7, 6.45, 6.5))
+    cells = find_cells(brain / "prob_image.h5", brain / "brain.h5", voxel_um=(7, 6.45, 6.5), like="ecc")
+    same = find_cells(brain / "brain_probabilities.h5", brain / "brain.h5", voxel_um=(7, 6.45, 6.5), like="ecc")
     assert cells.table.equals(same.table)
+    assert len(cells) > 10
 
 
 def test_an_existing_table_is_refused_before_the_work(brain):
@@ -122,3 +124,45 @@ def test_a_missing_voxel_size_is_one_sentence_and_no_output(brain):
     assert "--voxel-um Z Y X" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (brain / "out").exists()
+
+
+def test_a_corrupt_chunk_is_named_and_there_is_no_table(brain):
+    with h5py.File(brain / "damaged.h5", "w") as file:
+        data = file.create_dataset("probability", (27, 30, 36), np.uint8, chunks=(9, 15, 18), compression="gzip")
+        data[:] = 0
+        data.id.write_direct_chunk((9, 15, 0), b"no gzip at all")
+    done = CliRunner().invoke(
+        app,
+        [str(a) for a in ("cells", "find", brain / "damaged.h5", "--raw", brain / "brain.h5", "-o", brain / "out",
+                          "--voxel-um", 7, 6.45, 6.5, "-j", 2)],
+    )  # fmt: skip
+    assert isinstance(done.exception, EccPxError)
+    assert "damaged.h5" in str(done.exception)
+    assert not (brain / "out").exists() or list((brain / "out").iterdir()) == []
+
+
+def test_like_ecc_is_the_seven_columns_and_options_are_recorded(brain):
+    done = find(brain, "--voxel-um", 7, 6.45, 6.5, "--like", "ecc", "--min-volume", 2, "--max-volume", 64)
+    assert done.exit_code == 0, done.output
+    header = (brain / "out" / "brain_cells.csv").read_text().splitlines()[0]
+    assert header == "X,Y,Z,deltaI,BG,vol,deltaI_total"
+    receipt = json.loads(next((brain / "out").glob("*.json")).read_text())
+    assert receipt["columns"] == header.split(",")
+    assert set(receipt["units"]) == set(header.split(","))
+    assert receipt["settings"]["like"] == "ecc"
+
+
+@pytest.mark.parametrize("diameter", ["12", "auto"])
+def test_the_diameter_is_told(brain, diameter):
+    done = find(brain, "--voxel-um", 7, 6.45, 6.5, "--diameter-um", diameter)
+    assert done.exit_code == 0, done.output
+    receipt = json.loads(next((brain / "out").glob("*.json")).read_text())
+    used = receipt["summary"]["diameter_um"]
+    assert used == 12 if diameter == "12" else used > 0
+    assert f"of {used:.1f} µm" in done.stdout
+
+
+def test_a_diameter_that_is_no_number_is_refused(brain):
+    done = find(brain, "--voxel-um", 7, 6.45, 6.5, "--diameter-um", "big")
+    assert isinstance(done.exception, EccPxError)
+    assert "--diameter-um big" in str(done.exception)

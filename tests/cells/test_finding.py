@@ -13,12 +13,19 @@ from scipy import ndimage
 from ecc_px.cells import COLUMNS, find_cells
 from ecc_px.cells.finding import check_settings
 from ecc_px.cells.inputs import Inputs, channel_of_class
+from ecc_px.cells.table import FURTHER_COLUMNS
 from ecc_px.errors import EccPxError, GridMismatch, InvalidSetting, UnknownVoxelSize, UnreadableVolume
 
 UM = (7.0, 6.45, 6.5)
 
 
-def whole_volume_table(foreground, raw, connectivity=6, intensity="obj_mean", low=1, high=None):
+PLAIN = {"split": "none", "threshold": 0.7}
+"""A cell is a whole connected component."""
+
+
+def whole_volume_table(
+    foreground, raw, connectivity=6, intensity="obj_mean", low=1, high=None, background="shell", p=1.0
+):
     """The definitions of docs/cells.md, written down once more with whole arrays."""
     structure = ndimage.generate_binary_structure(3, {6: 1, 18: 2, 26: 3}[connectivity])
     labels, count = ndimage.label(foreground, structure)  # numbers objects by their first voxels
@@ -31,25 +38,42 @@ def whole_volume_table(foreground, raw, connectivity=6, intensity="obj_mean", lo
         centroid = voxels.sum(axis=0) / n
         centre = np.rint(centroid).astype(int)
 
-        def cube(radius, centre=centre):
-            return raw[tuple(slice(max(c - radius, 0), c + radius + 1) for c in centre)].astype(float)
+        def box(half, centre=centre):
+            return tuple(slice(max(c - h, 0), c + h + 1) for c, h in zip(centre, half, strict=True))
 
-        background = np.percentile(cube(4), 5)
-        signal = {
-            "obj_mean": raw[tuple(voxels.T)].astype(float).mean(),
-            "max": cube(1).max(),
-            "local_mean": cube(1).mean(),
-        }[intensity]
-        delta, volume = max(0.0, signal - background), n * np.prod(UM)
-        z, y, x = centroid * UM
-        rows.append((x, y, z, delta, background, volume, delta * volume))
-    return pd.DataFrame(rows, columns=COLUMNS)
+        values = raw[tuple(voxels.T)].astype(float)
+        wide = box((2, 2, 2))  # 15 µm in voxels
+        free = ~foreground[wide]
+        if background == "percentile":
+            bg = np.percentile(raw[box((4, 4, 4))].astype(float), 5)
+        elif free.mean() > 0.02:
+            bg = raw[wide][free].astype(float).mean()
+        else:
+            bg = np.percentile(raw[wide].astype(float), 5)
+        cube = raw[box((1, 1, 1))].astype(float)
+        signal = {"obj_mean": values.mean(), "max": cube.max(), "local_mean": cube.mean()}[intensity]
+        weights = values - bg
+        position = centroid
+        if weights.sum() > 1e-9 * bg * n:
+            position = np.clip((weights[:, None] * voxels).sum(0) / weights.sum(), voxels.min(0), voxels.max(0))
+        spread = np.cov(voxels.T * np.array(UM)[:, None], bias=True) + np.diag(np.square(UM)) / 12
+        axes = np.sqrt(np.linalg.eigvalsh(spread))
+        delta, volume = max(0.0, signal - bg), n * np.prod(UM)
+        low_corner, high_corner = voxels.min(0), voxels.max(0)
+        at_border = ((low_corner == 0) | (high_corner == np.array(raw.shape) - 1)) & (np.array(raw.shape) > 1)
+        rows.append(
+            (
+                *(position * UM)[::-1], delta, bg, volume, delta * volume, *(centroid * UM)[::-1], n, volume * p,
+                values.mean(), values.max(), signal / bg, p, axes[2] / axes[0],
+                low_corner[2], high_corner[2], low_corner[1], high_corner[1], low_corner[0], high_corner[0],
+                int(at_border.any()), 0, len(rows) + 1,
+            )
+        )  # fmt: skip
+    return pd.DataFrame(rows, columns=COLUMNS + FURTHER_COLUMNS)
 
 
-def as_csv(table):
-    text = io.StringIO()
-    table.to_csv(text, index=False, float_format="%.2f", lineterminator="\n")
-    return text.getvalue().encode()
+def assert_same(table, expected):
+    pd.testing.assert_frame_equal(table, expected, check_dtype=False, rtol=1e-6, atol=1e-6)
 
 
 @st.composite
@@ -60,16 +84,19 @@ def volumes(draw):
     return rng.random(shape) < density, rng.integers(0, 1000, shape).astype(np.uint16)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     volume=volumes(),
     block=st.tuples(st.integers(1, 10), st.integers(1, 12), st.integers(1, 20)),
     connectivity=st.sampled_from([6, 18, 26]),
     intensity=st.sampled_from(["obj_mean", "max", "local_mean"]),
-    jobs=st.integers(1, 3),
+    background=st.sampled_from(["shell", "percentile"]),
+    jobs=st.integers(1, 4),
     limits=st.sampled_from([(1, None), (2, None), (2, 5)]),
 )
-def test_any_cut_gives_the_bytes_of_the_whole_volume(volume, block, connectivity, intensity, jobs, limits, csv_bytes):
+def test_any_cut_gives_the_components_of_the_whole_volume(
+    volume, block, connectivity, intensity, background, jobs, limits
+):
     foreground, raw = volume
     cells = find_cells(
         ArrayVolume(foreground.astype(np.float32)),
@@ -77,20 +104,44 @@ def test_any_cut_gives_the_bytes_of_the_whole_volume(volume, block, connectivity
         voxel_um=UM,
         connectivity=connectivity,
         intensity=intensity,
+        background=background,
         min_volume=limits[0],
         max_volume=limits[1],
         block_shape=block,
         jobs=jobs,
+        **PLAIN,
     )
-    expected = whole_volume_table(foreground, raw, connectivity, intensity, *limits)
-    assert csv_bytes(cells) == as_csv(expected)
+    assert_same(cells.table, whole_volume_table(foreground, raw, connectivity, intensity, *limits, background))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    volume=volumes(),
+    block=st.tuples(st.integers(1, 10), st.integers(1, 12), st.integers(1, 20)),
+    split=st.sampled_from(["auto", "maxima", "distance", "none"]),
+    diameter_um=st.sampled_from([None, 6.45, 13.0, 30.0]),
+    dtype=st.sampled_from([np.uint8, np.uint16, np.float32]),
+    values=st.sampled_from([1, 3, 1000]),
+    jobs=st.integers(1, 4),
+)
+def test_any_cut_gives_the_bytes_of_the_whole_volume(volume, block, split, diameter_um, dtype, values, jobs, csv_bytes):
+    foreground, raw = volume
+    raw = (raw % values).astype(dtype)  # few values: many ties
+    settings_ = {"voxel_um": UM, "split": split, "diameter_um": diameter_um}
+    image = ArrayVolume(np.where(foreground, 200 + raw % 50, 20).astype(np.uint8))
+    whole = find_cells(image, ArrayVolume(raw), block_shape=foreground.shape, jobs=1, **settings_)
+    cut = find_cells(image, ArrayVolume(raw), block_shape=block, jobs=jobs, **settings_)
+    assert csv_bytes(cut) == csv_bytes(whole)
+    assert cut.summary == whole.summary
 
 
 def test_float_raw_gives_the_same_bytes_for_any_cut(blobs, csv_bytes):
     probabilities, raw = blobs
     raw = (raw * np.float32(np.pi)).astype(np.float32)
     tables = {
-        csv_bytes(find_cells(ArrayVolume(probabilities), ArrayVolume(raw), voxel_um=UM, block_shape=block, jobs=jobs))
+        csv_bytes(
+            find_cells(ArrayVolume(probabilities), ArrayVolume(raw), voxel_um=UM, block_shape=block, jobs=jobs, **PLAIN)
+        )
         for block, jobs in [(None, 1), ((5, 7, 11), 2), ((27, 1, 36), 3), ((4, 4, 4), 1)]
     }
     assert len(tables) == 1
@@ -100,12 +151,12 @@ def test_float_raw_gives_the_same_bytes_for_any_cut(blobs, csv_bytes):
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "uint32", "float32"])
-def test_every_raw_dtype_is_measured_alike(blobs, csv_bytes, dtype):
+def test_every_raw_dtype_is_measured_alike(blobs, dtype):
     probabilities, raw = blobs
     cells = find_cells(
-        ArrayVolume(probabilities), ArrayVolume((raw // 4).astype(dtype)), voxel_um=UM, block_shape=(9, 16, 16)
+        ArrayVolume(probabilities), ArrayVolume((raw // 4).astype(dtype)), voxel_um=UM, block_shape=(9, 16, 16), **PLAIN
     )
-    assert csv_bytes(cells) == as_csv(whole_volume_table(probabilities > 200, raw // 4))
+    assert_same(cells.table, whole_volume_table(probabilities > 200, raw // 4, p=230 / 255))
 
 
 def test_a_snake_through_all_blocks_is_one_object():
@@ -150,6 +201,7 @@ def test_blocks_that_meet_at_an_edge_or_a_corner_join_by_connectivity(connectivi
         ArrayVolume(foreground.astype(np.uint8)),
         voxel_um=UM,
         connectivity=connectivity,
+        split="none",
         block_shape=(2, 6, 3),
     )
     assert len(cells) == count
@@ -181,12 +233,14 @@ def test_background_is_clipped_at_the_volume_and_not_at_a_block():
     probabilities[10, 10, 10] = 1
     raw = np.full(probabilities.shape, 300, np.uint16)
     raw[:10] = 50  # all of it in the earlier block; most of the cube around the cell is 300
-    cells = find_cells(ArrayVolume(probabilities), ArrayVolume(raw), voxel_um=(1, 1, 1), block_shape=(10, 10, 10))
+    cells = find_cells(
+        ArrayVolume(probabilities), ArrayVolume(raw), voxel_um=(1, 1, 1), block_shape=(10, 10, 10), like="ecc"
+    )
     assert cells.table.BG.tolist() == [50.0]
     assert cells.table.deltaI.tolist() == [250.0]
 
 
-def test_excluded_voxels_are_no_object_and_are_counted(blobs, csv_bytes):
+def test_excluded_voxels_are_no_object_and_are_counted(blobs):
     probabilities, raw = blobs
     mask = np.zeros(probabilities.shape, np.uint8)
     mask[:, :15] = 7
@@ -196,9 +250,14 @@ def test_excluded_voxels_are_no_object_and_are_counted(blobs, csv_bytes):
         exclude=ArrayVolume(mask),
         voxel_um=UM,
         block_shape=(8, 8, 8),
+        background="percentile",
+        **PLAIN,
     )
     above = probabilities > 200
-    assert csv_bytes(cells) == as_csv(whole_volume_table(above & (mask == 0), raw))
+    expected = whole_volume_table(above & (mask == 0), raw, background="percentile", p=230 / 255)
+    expected["at_excluded"] = (expected.y_min == 15).astype(int)
+    assert_same(cells.table, expected)
+    assert 0 < cells.table.at_excluded.sum() < len(cells)
     assert cells.summary.excluded_voxels == np.count_nonzero(above & (mask > 0))
 
 
@@ -223,7 +282,7 @@ def test_volume_limits_are_included_and_the_summary_accounts_for_every_object(bl
     sizes = np.bincount(ndimage.label(probabilities > 200)[0].ravel())[1:]
     low, high = np.sort(sizes)[[len(sizes) // 4, 3 * len(sizes) // 4]]
     cells = find_cells(
-        image, volume, voxel_um=(1, 1, 1), min_volume=int(low), max_volume=int(high), block_shape=(8, 9, 10)
+        image, volume, voxel_um=(1, 1, 1), min_volume=int(low), max_volume=int(high), block_shape=(8, 9, 10), **PLAIN
     )
     assert sorted(cells.table.vol) == sorted(sizes[(sizes >= low) & (sizes <= high)])
     assert cells.table.vol.min() == low
@@ -297,7 +356,7 @@ def test_a_2d_image_gives_cells():
 def test_nothing_above_the_threshold_is_an_empty_table_with_a_warning(csv_bytes):
     image, raw = np.zeros((4, 5, 6), np.uint8), np.zeros((4, 5, 6), np.uint16)
     cells = find_cells(ArrayVolume(image), ArrayVolume(raw), voxel_um=UM)
-    assert csv_bytes(cells) == b"X,Y,Z,deltaI,BG,vol,deltaI_total\n"
+    assert csv_bytes(cells) == ",".join(COLUMNS + FURTHER_COLUMNS).encode() + b"\n"
     assert "no cell" in cells.warnings[0]
 
 
@@ -345,6 +404,15 @@ NAN = np.full((4, 5, 6), np.nan, np.float32)
         ({"threshold": -0.1}, InvalidSetting, "threshold -0.1"),
         ({"threshold": float("nan")}, InvalidSetting, "threshold nan"),
         ({"connectivity": 8}, InvalidSetting, "6, 18 or 26"),
+        ({"connectivity": 6, "split": "auto"}, InvalidSetting, "26 neighbours"),
+        ({"split": "watershed"}, InvalidSetting, "auto, none, maxima, distance"),
+        ({"diameter_um": 0}, InvalidSetting, "diameter 0"),
+        ({"background": "ring"}, InvalidSetting, "shell, percentile"),
+        ({"like": "cellfinder"}, InvalidSetting, "choose one of ecc"),
+        ({"input": "masks"}, InvalidSetting, "auto, probabilities, classes, labels"),
+        ({"input": "labels", "split": "auto"}, InvalidSetting, "objects already"),
+        ({"input": "labels", "probabilities": NAN}, UnreadableVolume, "whole numbers"),
+        ({"input": "classes", "class_": "cell"}, InvalidSetting, "class cell"),
         ({"min_volume": 9, "max_volume": 8}, InvalidSetting, "max volume 8 is below min volume 9"),
         ({"min_volume": 0}, InvalidSetting, "min volume 0"),
         ({"intensity": "mean"}, InvalidSetting, "obj_mean, max, local_mean"),
@@ -380,7 +448,8 @@ def test_unmeasurable_raw_is_refused_only_where_it_is_measured_for_any_cut(block
     image, raw = np.zeros((2, 27, 30, 36), np.float32)
     image[5, 5, 5:8] = image[20, 22, 30] = 1
     settings_ = {"intensity": intensity, "local_min_rad": radius, "voxel_um": UM, "block_shape": block}
-    is_measured = image > 0 if intensity == "obj_mean" else np.zeros(image.shape, bool)
+    settings_ |= {"background": "percentile"} | PLAIN
+    is_measured = image > 0
     reach = max(radius, 0 if intensity == "obj_mean" else 1)
     for z, y, x in ((5, 5, 6), (20, 22, 30)):
         is_measured[z - reach : z + reach + 1, y - reach : y + reach + 1, x - reach : x + reach + 1] = True
@@ -393,11 +462,30 @@ def test_unmeasurable_raw_is_refused_only_where_it_is_measured_for_any_cut(block
         find_cells(ArrayVolume(image), ArrayVolume(raw), **settings_)
 
 
+@pytest.mark.parametrize("block", [(27, 30, 36), (7, 9, 11)])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_unmeasurable_raw_beside_a_cell_is_dark_and_in_its_shell_refused(block, bad):
+    image, raw = np.zeros((2, 27, 30, 36), np.float32)
+    image[10:15, 10:15, 10:15] = 1
+    raw[image > 0] = 100
+    image[9:16, 9:16, 9:16] = np.maximum(image[9:16, 9:16, 9:16], 0.4)  # an edge: neither cell nor background
+    dark, raw[9] = raw.copy(), np.where(image[9] > 0, bad, raw[9])
+    settings_ = {"voxel_um": (5, 5, 5), "block_shape": block, "diameter_um": 25}
+    found, expected = (find_cells(ArrayVolume(image), ArrayVolume(r), **settings_).table for r in (raw, dark))
+    assert len(expected) == 1
+    assert found.equals(expected)
+
+    raw[12, 12, 16] = bad
+    with pytest.raises(UnreadableVolume, match="at z 12, y 12, x 16"):
+        find_cells(ArrayVolume(image), ArrayVolume(raw), **settings_)
+
+
 def test_raw_of_any_axis_order_reaches_the_kernels_in_one_layout():
     raw = np.arange(4 * 5 * 6, dtype=np.uint16).reshape(4, 5, 6)
 
     def intensities(volume):
-        return Inputs(ArrayVolume(ZEROS), 0, 0.5, volume, 0, None).intensities((slice(0, 3), slice(0, 5), slice(0, 6)))
+        inputs = Inputs(ArrayVolume(ZEROS), "probabilities", 0, 1, 0.5, volume, 0, None)
+        return inputs.intensities((slice(0, 3), slice(0, 5), slice(0, 6)))
 
     assert np.shares_memory(intensities(ArrayVolume(raw)), raw)
     turned = intensities(ArrayVolume(np.ascontiguousarray(raw.transpose()), axes="xyz"))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from ecc_px.cells.components import objects_of_block
+from ecc_px.cells.components import Voxels, objects_of_block
 from ecc_px.cells.objects import Objects
 from ecc_px.cells.seams import Seams
 from ecc_px.volumes.blocks import blocks_of
@@ -15,10 +15,10 @@ from ecc_px.volumes.blocks import blocks_of
 def test_objects_are_complete_however_early_they_are_let_go_of(connectivity, density, patience):
     foreground = np.random.default_rng(5).random((12, 16, 21)) < density
     core = (2, 3, 4)
-    seams = Seams(foreground.shape, connectivity, patience=patience)
+    seams = Seams(foreground.shape, core, connectivity, patience=patience)
     found, early = [], 0
     for block in blocks_of(foreground.shape, core):
-        piece = objects_of_block(foreground[block.core], None, block.core, foreground.shape, connectivity)
+        piece = objects_of_block(Voxels(foreground[block.core]), block.core, foreground.shape, connectivity)
         z, y, x = (side.start // n for side, n in zip(block.core, core, strict=True))
         complete = seams.add((z, y, x), piece)
         early += len(complete)

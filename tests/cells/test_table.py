@@ -16,13 +16,13 @@ def one_cell():
     image[2, 3, 3:5] = 255
     raw = np.full(image.shape, 100, np.uint16)
     raw[2, 3, 3:5] = 300, 401
-    return find_cells(ArrayVolume(image), ArrayVolume(raw), voxel_um=(7.0, 6.45, 6.0))
+    return find_cells(ArrayVolume(image), ArrayVolume(raw), voxel_um=(7.0, 6.45, 6.0), like="ecc")
 
 
 def test_the_file_is_laid_out_as_ecc_does(one_cell, tmp_path):
     path = one_cell.write_csv(tmp_path / "brain_cells.csv")
     assert path.read_bytes() == (
-        b"X,Y,Z,deltaI,BG,vol,deltaI_total\n21.00,19.35,14.00,250.50,100.00,541.80,135720.90\n"
+        b"X,Y,Z,deltaI,BG,vol,deltaI_total\n24.00,19.35,14.00,250.50,100.00,541.80,135720.90\n"
     )
     assert [p.name for p in tmp_path.iterdir()] == ["brain_cells.csv"]
 

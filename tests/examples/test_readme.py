@@ -49,7 +49,7 @@ def test_commands_of_the_tour_run_in_their_order(desk):
 def test_python_example_runs(desk):
     (example,) = code_blocks("python")
     run("-c", example, cwd=desk)
-    assert (desk / "out/brain_cells.csv").read_text().startswith("X,Y,Z,deltaI,BG,vol,deltaI_total\n")
+    assert (desk / "out/brain_cells.csv").read_text().startswith("X,Y,Z,deltaI,BG,vol,deltaI_total")
 
 
 def test_scripts_and_pages_that_it_names_exist():

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from score import found_positions, score, true_positions
 from synthetic_brain import Brain, write
 
+from ecc_px.cells.scoring import found_positions, score, true_positions
 from ecc_px.volumes import open_volume
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,13 +42,14 @@ def test_one_brain_finds_most_of_the_true_cells(results):
     result = score(found, true_positions(results / "brain_truth.csv"))
     assert result.precision > 0.7
     assert result.recall > 0.7
-    assert result.position_error_um < 3
+    assert result.median_um < 3
 
 
 def test_one_brain_leaves_probabilities_table_and_picture(results):
     with open_volume(results / "brain_probabilities.h5") as probabilities:
         assert (probabilities.shape, probabilities.channels) == (BRAIN.shape, 3)
-    assert list(pd.read_csv(results / "brain_cells.csv")) == ["X", "Y", "Z", "deltaI", "BG", "vol", "deltaI_total"]
+    columns = list(pd.read_csv(results / "brain_cells.csv"))
+    assert columns[:7] == ["X", "Y", "Z", "deltaI", "BG", "vol", "deltaI_total"]
     assert (results / "brain_overview.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -16,6 +16,9 @@ check ruff check
 check ruff format --check
 check mypy
 check lint-imports
+if /usr/bin/python3 -c 'import vigra' 2>/dev/null; then
+    check python scripts/compare_with_vigra.py
+fi
 if ((${#failed[@]})); then
     printf '── FAILED: %s\n' "${failed[@]}"
 fi

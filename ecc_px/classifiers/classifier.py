@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +15,7 @@ from ecc_px.features import FeatureSet, Flavour
 from ecc_px.ilastik import Project, read_project
 from ecc_px.labels import LabelClass
 from ecc_px.models.forest import Forest
-from ecc_px.volumes.blocks import Block, Shape
+from ecc_px.volumes.blocks import Shape
 
 
 @dataclass(frozen=True)
@@ -40,6 +39,10 @@ class Classifier:
     classes: tuple[LabelClass, ...]
     path: Path
     sha256: str
+
+    def __post_init__(self) -> None:
+        if [c.label for c in self.classes] != list(range(1, len(self.classes) + 1)):
+            raise InvalidSetting(f"{self.path}: classes are numbered 1, 2, 3 …, not {[c.label for c in self.classes]}.")
 
     def image_channels(self, *, flat: bool) -> int | None:
         """Channels that an image must have; None if no number of channels gives the forest's columns."""
@@ -81,14 +84,6 @@ class Classifier:
         spread[self.forest.labels - 1] = known
         return spread
 
-    def predict_block(self, image: npt.NDArray[Any], block: Block, shape: Shape) -> npt.NDArray[np.float32]:
-        """(c, z, y, x) voxels of `block.outer` in a volume of `shape` → (class, z, y, x) of `block.core`."""
-        return self.probabilities(self.features.compute(image, block, shape))
-
-    def with_flavour(self, flavour: Flavour) -> Classifier:
-        """The same, with features as another program computes them."""
-        return replace(self, features=replace(self.features, flavour=flavour))
-
 
 def load_classifier(path: str | Path, *, flavour: Flavour = "ilastik") -> Classifier:
     """Load a trained classifier.
@@ -129,9 +124,9 @@ def _from_bundle(path: Path, flavour: Flavour) -> Classifier:
 def _from_project(project: Project, flavour: Flavour) -> Classifier:
     forest = project.require_trained()
     selection = project.features
-    features = FeatureSet.from_selection(
-        selection.feature_ids, selection.scales, selection.matrix, selection.compute_in_2d, flavour
-    )
+    # Before 1.3.2 a project did not say; the images that it was trained on decide, not those it is applied to.
+    in_2d = selection.compute_in_2d or (project.is_flat,) * len(selection.scales)
+    features = FeatureSet.from_selection(selection.feature_ids, selection.scales, selection.matrix, in_2d, flavour)
     return Classifier(features, forest, project.classes, project.path, sha256_of(project.path))
 
 

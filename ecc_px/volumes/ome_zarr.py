@@ -49,6 +49,7 @@ class OmeZarrVolume(Volume):
     ) -> None:
         self.path = path
         self.name = volume_name(path)
+        inner_path, level = self._level_by_path(inner_path, level)
         node = self._open(inner_path)
         self.attributes = _attributes_of(node)
         image, self._array = self._image_and_array(node, level)
@@ -64,6 +65,17 @@ class OmeZarrVolume(Volume):
             # Its images are in groups 0, 1, …; the first is the image, others are thumbnails and labels.
             return node["0"]
         return node
+
+    def _level_by_path(self, inner_path: str | None, level: int) -> tuple[str | None, int]:
+        """``brain.ome.zarr/1`` names a level of the image, which alone knows the axes: → the image, level 1."""
+        parent, _, last = (inner_path or "").rstrip("/").rpartition("/")
+        if not last or level:
+            return inner_path, level
+        group = self._open(parent or None)
+        image = multiscale_of(group.attrs) if isinstance(group, zarr.Group) else None
+        if image is None or last not in image.paths:
+            return inner_path, level
+        return parent or None, image.paths.index(last)
 
     def _image_and_array(self, node: Any, level: int) -> tuple[Multiscale | None, Any]:
         if isinstance(node, zarr.Array):

@@ -15,7 +15,9 @@ from pathlib import Path
 
 from ecc_px.errors import OutputExists, OutputFailed
 
-_FULL = {
+_REASONS = {
+    errno.EEXIST: "there is a file, not a folder",
+    errno.ENOTDIR: "there is a file, not a folder",
     errno.ENOSPC: "disk full",
     errno.EDQUOT: "disk full (your quota is used up)",
     errno.EFBIG: "the file is too large for this disk or your limits",
@@ -152,7 +154,7 @@ def write_errors_named(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = _FULL.get(error.errno or 0, str(error))
+        reason = _REASONS.get(error.errno or 0, str(error))
         raise OutputFailed(
             f"{path}: it could not be written: {reason}. Mend that or choose another place, and run it again."
         ) from error

@@ -59,11 +59,11 @@ def project(tmp_path, change):
 
 def test_not_an_ilp(tmp_path, volume, out):
     (tmp_path / "notes.ilp").write_text("trained last Tuesday")
-    refused("predict", tmp_path / "notes.ilp", volume, "-o", out, says="notes.ilp")
+    refused("predict", tmp_path / "notes.ilp", volume, "-o", out, says="not an HDF5 file, so no ilastik project")
 
 
 def test_missing_project(tmp_path, volume, out):
-    refused("predict", tmp_path / "no.ilp", volume, "-o", out, says="no.ilp")
+    refused("predict", tmp_path / "no.ilp", volume, "-o", out, says="does not exist")
 
 
 def test_project_without_a_forest_says_how_to_train(tmp_path, volume, out):
@@ -101,13 +101,13 @@ def test_thinner_than_a_filter_needs(tmp_path, out):
 
 def test_empty_file(tmp_path, out):
     (tmp_path / "empty.h5").touch()
-    refused("predict", SEED_SET / "project.ilp", tmp_path / "empty.h5", "-o", out, says="empty")
+    refused("predict", SEED_SET / "project.ilp", tmp_path / "empty.h5", "-o", out, says="the file is empty")
 
 
 def test_truncated_hdf5(volume, out):
     whole = volume.read_bytes()
     volume.write_bytes(whole[: len(whole) // 2])
-    refused("predict", SEED_SET / "project.ilp", volume, "-o", out, says="brain.h5")
+    refused("predict", SEED_SET / "project.ilp", volume, "-o", out, says="was cut short")
 
 
 def test_missing_plane_is_named(tmp_path, out):
@@ -116,7 +116,11 @@ def test_missing_plane_is_named(tmp_path, out):
     for z, plane in enumerate(VOLUME):
         if z != 7:
             tifffile.imwrite(folder / f"brain Z{z:04d}.tif", plane)
-    refused("predict", SEED_SET / "project.ilp", folder, "-o", out, says="7")
+    refused("predict", SEED_SET / "project.ilp", folder, "-o", out, says="plane 7 missing")
+
+
+def test_project_in_the_place_of_a_volume(out):
+    refused("predict", SEED_SET / "project.ilp", SEED_SET / "project.ilp", "-o", out, says="project is no image")
 
 
 def test_existing_output_is_kept(volume, tmp_path):
@@ -129,7 +133,7 @@ def test_existing_output_is_kept(volume, tmp_path):
 
 def test_file_where_the_output_folder_should_be(volume, tmp_path):
     (tmp_path / "taken").write_text("a file")
-    refused("predict", SEED_SET / "project.ilp", volume, "-o", tmp_path / "taken", says="taken")
+    refused("predict", SEED_SET / "project.ilp", volume, "-o", tmp_path / "taken", says="there is a file, not a folder")
 
 
 def test_full_disk(tmp_path, volume):
@@ -162,7 +166,15 @@ def test_unknown_voxel_size_is_told_before_any_work(volume, out):
 def test_two_inputs_of_one_name(volume, tmp_path, out):
     (tmp_path / "other").mkdir()
     shutil.copy(volume, tmp_path / "other" / "brain.h5")
-    refused("predict", SEED_SET / "project.ilp", volume, tmp_path / "other" / "brain.h5", "-o", out, says="brain")
+    refused(
+        "predict",
+        SEED_SET / "project.ilp",
+        volume,
+        tmp_path / "other" / "brain.h5",
+        "-o",
+        out,
+        says="Several inputs are called brain",
+    )
 
 
 def test_bad_brain_does_not_stop_the_others(volume, tmp_path):

@@ -112,7 +112,6 @@ def test_features_come_back_as_they_were_selected(text, tmp_path):
             "in this order",
         ),
         (FeatureSet((Feature("GaussianSmoothing", 1.6), Feature("GaussianSmoothing", 1.0))), "in this order"),
-        (FeatureSet((Feature("GaussianSmoothing", 1.0), Feature("GaussianSmoothing", 1.0))), "each feature once"),
         (
             FeatureSet((Feature("GaussianSmoothing", 1.0, True), Feature("LaplacianOfGaussian", 1.0, False))),
             "both in 2-D and in 3-D",

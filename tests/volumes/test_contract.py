@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from foreign_files import FOREIGN_WRITERS, VOXEL_UM, noise
 
-from ecc_px.volumes import open_volume
-from ecc_px.volumes.blocks import blocks_of
+from ecc_px.volumes import Layout, create_volume, open_volume
+from ecc_px.volumes.blocks import blocks_of, whole
 from ecc_px.volumes.volume import SUPPORTED_DTYPES
 
 SHAPE = (21, 40, 37)
@@ -55,3 +55,13 @@ def test_threads_read_what_one_thread_reads(write, tmp_path: Path) -> None:
     with open_volume(write(tmp_path, image)) as volume, ThreadPoolExecutor(8) as pool:
         for region, piece in zip(regions, pool.map(volume.read, regions), strict=True):
             np.testing.assert_array_equal(piece[0], image[region])
+
+
+def test_level_of_a_pyramid_by_its_path_has_the_axes_and_voxel_size_of_its_image(tmp_path):
+    layout = Layout(axes="tczyx", stored_shape=(1, 2, 6, 8, 300), dtype=np.dtype(np.uint16), voxel_um=(4, 2, 2))
+    with create_volume(tmp_path / "brain.ome.zarr", layout) as writer:
+        writer.write(whole((6, 8, 300)), np.zeros((2, 6, 8, 300), np.uint16))
+    for level in (0, 1):
+        image = tmp_path / "brain.ome.zarr"
+        with open_volume(image / str(level)) as by_path, open_volume(image, level=level) as by_number:
+            assert by_path.layout == by_number.layout

@@ -91,8 +91,11 @@ def test_an_image_inside_a_zarr_folder_and_a_plain_array_are_read(tmp_path: Path
         volume = open_volume(path)
         assert volume.name == "outer"
         np.testing.assert_array_equal(volume.read()[0], image)
-    plain = open_volume(outer / "0" / "1")
-    assert (plain.axes, plain.voxel_um) == ("zyxc", None)
+    coarser = open_volume(outer / "0" / "1")
+    assert (coarser.axes, coarser.voxel_um) == ("czyx", (10.0, 4.0, 3.0))
+    zarr.create_array(tmp_path / "plain.zarr", data=image)
+    plain = open_volume(tmp_path / "plain.zarr")
+    assert (plain.axes, plain.voxel_um) == ("zyx", None)
 
 
 def test_scales_without_unit_are_no_voxel_size(tmp_path: Path) -> None:

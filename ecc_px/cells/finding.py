@@ -153,6 +153,8 @@ def find_cells(
         method = split or ("none" if is_like_ecc or kind == "labels" else "auto")
         if kind == "labels" and method != "none":
             raise InvalidSetting(f"{image.path}: its labels are objects already: split {method} is for probabilities.")
+        if diameter_um is not None and method == "none":
+            raise InvalidSetting(f"diameter {diameter_um:g} µm: it is for splitting, and nothing is split.")
         selection = _selection(connectivity, min_volume, max_volume, is_split=method != "none", is_like_ecc=is_like_ecc)
         inputs = Inputs(
             image=image,

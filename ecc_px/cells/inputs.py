@@ -163,12 +163,14 @@ class Inputs:
         return z, y, x
 
     def probability(self, sample: Sample) -> npt.NDArray[np.float32]:
-        """From 0 to 1."""
+        """From 0 to 1; 0 for what is left out, whatever is stored there."""
         if self.kind != "probabilities":
-            return sample.above.astype(np.float32)
+            return sample.foreground.astype(np.float32)
         if sample.stored.dtype.kind == "f":
-            return np.clip(sample.stored, np.float32(0), np.float32(1))
-        return sample.stored.astype(np.float32) / np.float32(self.probability_units)
+            probability = np.clip(sample.stored, np.float32(0), np.float32(1))
+        else:
+            probability = sample.stored.astype(np.float32) / np.float32(self.probability_units)
+        return probability if sample.excluded is None else np.where(sample.excluded, np.float32(0), probability)
 
     def probability_in_units(self, sample: Sample) -> npt.NDArray[Any] | None:
         """The integers that are summed; None: 1 for every voxel of an object."""

@@ -91,6 +91,8 @@ def settings_for(
         raise InvalidSetting(f"split {method} is for probabilities: the labels of an image are objects already.")
     if diameter_um is not None and not (math.isfinite(diameter_um) and diameter_um > 0):
         raise InvalidSetting(f"diameter {diameter_um} µm: a length above 0 is needed, or auto.")
+    if diameter_um is not None and method == "none":
+        raise InvalidSetting(f"diameter {diameter_um:g} µm: it is for splitting, and nothing is split.")
     if threshold is None:
         threshold = ECC_THRESHOLD if is_like_ecc else THRESHOLD
     check_threshold(threshold)

@@ -127,7 +127,7 @@ def test_any_cut_gives_the_components_of_the_whole_volume(
 def test_any_cut_gives_the_bytes_of_the_whole_volume(volume, block, split, diameter_um, dtype, values, jobs, csv_bytes):
     foreground, raw = volume
     raw = (raw % values).astype(dtype)  # few values: many ties
-    settings_ = {"voxel_um": UM, "split": split, "diameter_um": diameter_um}
+    settings_ = {"voxel_um": UM, "split": split, "diameter_um": None if split == "none" else diameter_um}
     image = ArrayVolume(np.where(foreground, 200 + raw % 50, 20).astype(np.uint8))
     whole = find_cells(image, ArrayVolume(raw), block_shape=foreground.shape, jobs=1, **settings_)
     cut = find_cells(image, ArrayVolume(raw), block_shape=block, jobs=jobs, **settings_)
@@ -407,6 +407,7 @@ NAN = np.full((4, 5, 6), np.nan, np.float32)
         ({"connectivity": 6, "split": "auto"}, InvalidSetting, "26 neighbours"),
         ({"split": "watershed"}, InvalidSetting, "auto, none, maxima, distance"),
         ({"diameter_um": 0}, InvalidSetting, "diameter 0"),
+        ({"diameter_um": 12, "split": "none"}, InvalidSetting, "nothing is split"),
         ({"background": "ring"}, InvalidSetting, "shell, percentile"),
         ({"like": "cellfinder"}, InvalidSetting, "choose one of ecc"),
         ({"input": "masks"}, InvalidSetting, "auto, probabilities, classes, labels"),

@@ -94,3 +94,16 @@ def test_a_2d_image_is_split():
     )
     assert sorted(cells.table.X) == pytest.approx([28, 40], abs=1.5)
     assert not cells.table.at_border.any()
+
+
+def test_what_is_stored_in_the_excluded_region_does_not_split_a_cell_beside_it():
+    probabilities, raw = balls((17, 40, 36), [(8, 20, 14)])
+    image = probabilities.astype(np.float32) / 255
+    excluded = np.zeros(image.shape, np.uint8)
+    excluded[:, :, 16:] = 1
+    settings = {"voxel_um": UM, "exclude": ArrayVolume(excluded), "diameter_um": 2 * RADIUS_UM}
+    empty = find_cells(ArrayVolume(np.where(excluded, 0, image)), ArrayVolume(raw), **settings)
+    image[excluded > 0] = np.nan
+    cells = find_cells(ArrayVolume(image), ArrayVolume(raw), **settings)
+    assert cells.table.equals(empty.table)
+    assert cells.table.at_excluded.tolist() == [1]

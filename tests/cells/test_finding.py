@@ -471,7 +471,7 @@ def test_unmeasurable_raw_beside_a_cell_is_dark_and_in_its_shell_refused(block, 
     raw[image > 0] = 100
     image[9:16, 9:16, 9:16] = np.maximum(image[9:16, 9:16, 9:16], 0.4)  # an edge: neither cell nor background
     dark, raw[9] = raw.copy(), np.where(image[9] > 0, bad, raw[9])
-    settings_ = {"voxel_um": (5, 5, 5), "block_shape": block, "diameter_um": 25}
+    settings_ = {"voxel_um": (4, 4, 4), "block_shape": block, "diameter_um": 20}
     found, expected = (find_cells(ArrayVolume(image), ArrayVolume(r), **settings_).table for r in (raw, dark))
     assert len(expected) == 1
     assert found.equals(expected)

@@ -69,5 +69,5 @@ def test_both_results_have_receipts_with_all_settings(classifier, brain, tmp_pat
     assert made.prediction.probabilities.exists()
     receipt = json.loads((tmp_path / "out" / "brain_cells.csv.receipt.json").read_text())
     assert receipt["settings"]["threshold"] == 0.6
-    assert receipt["settings"]["connectivity"] == 6
+    assert receipt["settings"]["connectivity"] == 26
     assert receipt["raw"]["origins"]["image"].startswith("/data")

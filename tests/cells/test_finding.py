@@ -440,7 +440,7 @@ def test_what_makes_no_sense_is_refused_in_a_sentence(changed, error, sentence):
 
 @settings(max_examples=25, deadline=None)
 @given(
-    block=st.tuples(st.integers(1, 28), st.integers(1, 31), st.integers(1, 37)),
+    block=st.tuples(st.integers(5, 28), st.integers(5, 31), st.integers(5, 37)),
     intensity=st.sampled_from(["obj_mean", "max", "local_mean"]),
     radius=st.sampled_from([0, 2, 4]),
     bad=st.sampled_from([np.nan, np.inf, -np.inf, 1e9]),

@@ -67,3 +67,7 @@ class OutputExists(EccPxError):
 
 class OutputFailed(EccPxError):
     """An output could not be written: disk full, no permission, format can't hold it."""
+
+
+class WorkerDied(EccPxError):
+    """A process that did a part of the work was killed, by somebody or for want of memory."""

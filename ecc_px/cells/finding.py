@@ -9,6 +9,7 @@ byte, for any block shape and number of threads.
 from __future__ import annotations
 
 import inspect
+from concurrent.futures import Executor
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -30,6 +31,9 @@ from ecc_px.volumes.blocks import Shape
 from ecc_px.volumes.dtypes import LABEL_DTYPES
 from ecc_px.volumes.streaming import Progress, usable_processors
 from ecc_px.volumes.voxel_size import refuse_impossible, resolve_voxel_size
+
+NO_SETTINGS = ("probabilities", "raw", "executor", "progress")
+"""Parameters of `find_cells` that say nothing of what a cell is."""
 
 
 def find_cells(
@@ -54,6 +58,7 @@ def find_cells(
     like: Like | None = None,
     exclude: str | Path | Volume | None = None,
     jobs: int | None = None,
+    executor: Executor | None = None,
     block_shape: Shape | None = None,
     progress: Progress | None = None,
 ) -> Cells:
@@ -104,7 +109,10 @@ def find_cells(
     exclude : path or Volume, optional
         Voxels above 0 in any channel are left out.
     jobs : int, optional
-        Threads; default: one for each processor.
+        Threads; default: one for each processor. With an `executor`, how many workers to keep busy.
+    executor : concurrent.futures.Executor, optional
+        What works on the blocks, threads or processes on this machine or another; it stays open. The table does not
+        depend on it. Volumes are opened again in other processes. Default: threads.
     block_shape : (z, y, x), optional
         Voxels of a block; memory and speed depend on it, the table does not.
     progress : callable, optional
@@ -124,6 +132,8 @@ def find_cells(
         A setting makes no sense, alone or together with another.
     UnreadableVolume
         A volume is damaged, holds NaN, or is no probability image.
+    WorkerDied
+        A process of the executor was killed.
     """
     check_settings(voxel_um=voxel_um, input=input, jobs=jobs, block_shape=block_shape)
     choose = partial(
@@ -162,7 +172,7 @@ def find_cells(
         largest = LARGEST_SPLIT_BLOCK if settings.is_split else LARGEST_BLOCK
         core = block_shape_for(inputs.volumes, jobs, largest) if block_shape is None else block_shape
         count = 3 if settings.is_split and diameter_um is None else 2
-        passes = Passes(inputs, voxel_um, core, jobs, count, progress or (lambda done, total: None))
+        passes = Passes(inputs, voxel_um, core, jobs, executor, count, progress or (lambda done, total: None))
         objects, summary = _find(passes, settings)
         measured = passes.intensities(count - 1, objects, settings.measuring)
         if settings.is_like_ecc:
@@ -209,7 +219,7 @@ def _with_plain_defaults(settings: dict[str, Any]) -> dict[str, Any]:
     """All settings, those that were not given as the signature of `find_cells` has them."""
     call = inspect.signature(find_cells).bind(None, None, **settings)
     call.apply_defaults()
-    return {name: value for name, value in call.arguments.items() if name not in ("probabilities", "raw", "progress")}
+    return {name: value for name, value in call.arguments.items() if name not in NO_SETTINGS}
 
 
 def _settings(every: dict[str, Any], image: Volume | None) -> Settings:

@@ -1,9 +1,11 @@
-"""The passes over the volumes: each works block by block on threads, and gives what no cut of the volume changes."""
+"""The passes over the volumes: each works block by block, and gives what no cut of the volume changes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +19,7 @@ from ecc_px.cells.seams import Seams
 from ecc_px.cells.selection import Sorting
 from ecc_px.cells.splitting import Splitter
 from ecc_px.volumes.blocks import Block, Region, Shape, blocks_of, shape_of
-from ecc_px.volumes.streaming import Progress, in_order
+from ecc_px.volumes.streaming import Item, Progress, Result, in_order
 from ecc_px.volumes.volume import VoxelUm
 
 
@@ -32,7 +34,9 @@ class Passes:
     core : (z, y, x)
         Voxels of a block.
     jobs : int
-        Threads.
+        Half of how many blocks are under way.
+    executor : Executor or None
+        None: threads of our own, `jobs` of them.
     count : int
         How many passes there are: each is the same share of a voxel's work.
     report : function of (voxels done, voxels in all)
@@ -42,6 +46,7 @@ class Passes:
     voxel_um: VoxelUm
     core: Shape
     jobs: int
+    executor: Executor | None
     count: int
     report: Progress
 
@@ -49,12 +54,8 @@ class Passes:
         """All connected components, without their intensities."""
         found = Sorting()
         seams = Seams(self.inputs.shape, self.core, connectivity)
-
-        def work(block: Block) -> BlockObjects:
-            voxels = Voxels(self.inputs.sample(block.core).foreground)
-            return objects_of_block(voxels, block.core, self.inputs.shape, connectivity)
-
-        for block, objects in in_order(work, self._blocks(), self.jobs):
+        work = partial(_shapes_of_block, self.inputs, connectivity)
+        for block, objects in self._worked_out(work, self._blocks()):
             found.add(objects.closed)
             found.add(seams.add(self._place(block), objects))
             self._report(number, block)
@@ -63,29 +64,11 @@ class Passes:
 
     def components(self, number: int, connectivity: int, splitter: Splitter | None, found: Sorting) -> int:
         """Hand all connected components, or what they are split into, to `found`; returns the voxels left out."""
-        inputs = self.inputs
-        halo = (0, 0, 0) if splitter is None else splitter.halo
-
-        def work(block: Block) -> tuple[BlockObjects, int]:
-            outer = inputs.with_margin(block.core, halo)
-            sample = inputs.sample(outer)
-            inner = place_in(block.core, outer)
-            foreground = sample.foreground
-            voxels, excluded = self._voxels(sample, inner)
-            basins = None
-            if foreground[inner].any():
-                raw = inputs.intensities(outer if splitter is not None else block.core)
-                measured = raw if splitter is None else raw[inner]
-                inputs.refuse_unmeasurable(measured, block.core, [foreground[inner]])
-                voxels = voxels.with_raw(measured)
-                if splitter is not None:
-                    probability = inputs.probability(sample)
-                    basins = splitter.basins(foreground, probability, inputs.lit(raw), outer, block.core)
-            return objects_of_block(voxels, block.core, inputs.shape, connectivity, basins), excluded
-
-        seams = Seams(inputs.shape, self.core, connectivity, reach=None if splitter is None else splitter.reach)
+        reach = None if splitter is None else splitter.reach
+        seams = Seams(self.inputs.shape, self.core, connectivity, reach=reach)
         excluded_voxels = 0
-        for block, (objects, excluded) in in_order(work, self._blocks(), self.jobs):
+        work = partial(_components_of_block, self.inputs, connectivity, splitter)
+        for block, (objects, excluded) in self._worked_out(work, self._blocks()):
             found.add(objects.closed)
             found.add(seams.add(self._place(block), objects))
             excluded_voxels += excluded
@@ -95,22 +78,9 @@ class Passes:
 
     def labelled(self, number: int, found: Sorting) -> int:
         """Hand all objects of a label image to `found`; returns the voxels left out."""
-        inputs = self.inputs
-
-        def work(block: Block) -> tuple[Objects, int]:
-            outer = inputs.with_margin(block.core, (0, 0, 0))
-            sample = inputs.sample(outer)
-            inner = place_in(block.core, outer)
-            voxels, excluded = self._voxels(sample, inner)
-            if voxels.foreground.any():
-                raw = inputs.intensities(block.core)
-                inputs.refuse_unmeasurable(raw, block.core, [voxels.foreground])
-                voxels = voxels.with_raw(raw)
-            return objects_of_labels(voxels, sample.stored[inner], block.core, inputs.shape), excluded
-
         parts = Objects.empty()
         excluded_voxels = 0
-        for block, (objects, excluded) in in_order(work, self._blocks(), self.jobs):
+        for block, (objects, excluded) in self._worked_out(partial(_labelled_of_block, self.inputs), self._blocks()):
             parts = Objects.concatenated([parts, objects])
             label, group = np.unique(parts.component, return_inverse=True)
             parts = parts.grouped(group, len(label))
@@ -121,23 +91,11 @@ class Passes:
 
     def intensities(self, number: int, objects: Objects, how: Measuring) -> Intensities:
         """Signal and background of every object, each measured in the block that holds its centre."""
-        inputs, centres = self.inputs, objects.centre
-        reach = how.reach(self.voxel_um)
         out = Intensities(np.zeros(len(objects)), np.zeros(len(objects)))
-
-        def work(group: npt.NDArray[np.int64]) -> Intensities:
-            region = _surroundings(centres[group], reach, inputs.shape)
-            corner = np.array([side.start for side in region], np.int64)
-            raw = inputs.intensities(region)
-            free = inputs.free(region) if how.background == "shell" else None
-            shape = shape_of(region)
-            inputs.refuse_unmeasurable(
-                raw, region, measured_voxels(free, centres[group] - corner, shape, how, self.voxel_um)
-            )
-            return measure(raw, free, objects.take(group), corner, how, self.voxel_um)
-
-        voxels, done = int(np.prod(inputs.shape)), 0
-        for group, measured in in_order(work, _by_block(centres, self.core), self.jobs):
+        groups = ((group, objects.take(group)) for group in _by_block(objects.centre, self.core))
+        work = partial(_intensities_of_group, self.inputs, how, self.voxel_um)
+        voxels, done = int(np.prod(self.inputs.shape)), 0
+        for (group, _), measured in self._worked_out(work, groups):
             out.signal[group] = measured.signal
             out.background[group] = measured.background
             done += len(group)
@@ -145,14 +103,8 @@ class Passes:
         self.report(voxels, voxels)
         return out
 
-    def _voxels(self, sample: Sample, inner: Region) -> tuple[Voxels, int]:
-        """The block's own voxels without their intensities, and how many of those above the threshold are left out."""
-        block = sample.cropped(inner)
-        probability = self.inputs.probability_in_units(block)
-        if sample.excluded is None or block.excluded is None:
-            return Voxels(block.foreground, None, probability), 0
-        beside = _beside(sample.excluded)[inner]
-        return Voxels(block.foreground, None, probability, beside), int(np.count_nonzero(block.above & block.excluded))
+    def _worked_out(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[tuple[Item, Result]]:
+        return in_order(work, items, self.jobs, self.executor)
 
     def _blocks(self) -> Iterator[Block]:
         return blocks_of(self.inputs.shape, self.core)
@@ -172,6 +124,75 @@ class Passes:
         (z, y, x), (depth, height, _) = block.core, shape_of(block.core)
         _, rows, columns = self.inputs.shape
         return z.start * rows * columns + depth * y.start * columns + depth * height * x.start
+
+
+# What a worker does, perhaps in another process: functions of a module, of what can be pickled.
+
+
+def _shapes_of_block(inputs: Inputs, connectivity: int, block: Block) -> BlockObjects:
+    """A block's components without their intensities."""
+    voxels = Voxels(inputs.sample(block.core).foreground)
+    return objects_of_block(voxels, block.core, inputs.shape, connectivity)
+
+
+def _components_of_block(
+    inputs: Inputs, connectivity: int, splitter: Splitter | None, block: Block
+) -> tuple[BlockObjects, int]:
+    """A block's components, or what they are split into, and how many voxels are left out."""
+    halo = (0, 0, 0) if splitter is None else splitter.halo
+    outer = inputs.with_margin(block.core, halo)
+    sample = inputs.sample(outer)
+    inner = place_in(block.core, outer)
+    foreground = sample.foreground
+    voxels, excluded = _own_voxels(inputs, sample, inner)
+    basins = None
+    if foreground[inner].any():
+        raw = inputs.intensities(outer if splitter is not None else block.core)
+        measured = raw if splitter is None else raw[inner]
+        inputs.refuse_unmeasurable(measured, block.core, [foreground[inner]])
+        voxels = voxels.with_raw(measured)
+        if splitter is not None:
+            probability = inputs.probability(sample)
+            basins = splitter.basins(foreground, probability, inputs.lit(raw), outer, block.core)
+    return objects_of_block(voxels, block.core, inputs.shape, connectivity, basins), excluded
+
+
+def _labelled_of_block(inputs: Inputs, block: Block) -> tuple[Objects, int]:
+    """The parts of labelled objects in a block, and how many voxels are left out."""
+    outer = inputs.with_margin(block.core, (0, 0, 0))
+    sample = inputs.sample(outer)
+    inner = place_in(block.core, outer)
+    voxels, excluded = _own_voxels(inputs, sample, inner)
+    if voxels.foreground.any():
+        raw = inputs.intensities(block.core)
+        inputs.refuse_unmeasurable(raw, block.core, [voxels.foreground])
+        voxels = voxels.with_raw(raw)
+    return objects_of_labels(voxels, sample.stored[inner], block.core, inputs.shape), excluded
+
+
+def _intensities_of_group(
+    inputs: Inputs, how: Measuring, voxel_um: VoxelUm, group: tuple[npt.NDArray[np.int64], Objects]
+) -> Intensities:
+    """Signal and background of the objects whose centres lie in a block."""
+    _, objects = group
+    centres = objects.centre
+    region = _surroundings(centres, how.reach(voxel_um), inputs.shape)
+    corner = np.array([side.start for side in region], np.int64)
+    raw = inputs.intensities(region)
+    free = inputs.free(region) if how.background == "shell" else None
+    places = measured_voxels(free, centres - corner, shape_of(region), how, voxel_um)
+    inputs.refuse_unmeasurable(raw, region, places)
+    return measure(raw, free, objects, corner, how, voxel_um)
+
+
+def _own_voxels(inputs: Inputs, sample: Sample, inner: Region) -> tuple[Voxels, int]:
+    """The block's own voxels without their intensities, and how many of those above the threshold are left out."""
+    block = sample.cropped(inner)
+    probability = inputs.probability_in_units(block)
+    if sample.excluded is None or block.excluded is None:
+        return Voxels(block.foreground, None, probability), 0
+    beside = _beside(sample.excluded)[inner]
+    return Voxels(block.foreground, None, probability, beside), int(np.count_nonzero(block.above & block.excluded))
 
 
 def _beside(excluded: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

@@ -13,6 +13,7 @@ from ecc_px.cli.batch import warn
 from ecc_px.cli.options import (
     Axes,
     DiameterUm,
+    Executor,
     Jobs,
     Level,
     MaxVolume,
@@ -23,6 +24,7 @@ from ecc_px.cli.options import (
     Split,
     Threshold,
     VoxelUm,
+    WorkersName,
     diameter_of,
 )
 from ecc_px.cli.progress import voxel_progress
@@ -132,14 +134,20 @@ def find(
     axes: Axes = None,
     level: Level = 0,
     jobs: Jobs = None,
+    executor: Executor = WorkersName.threads,
     overwrite: Overwrite = False,
 ) -> None:
     """Find cells in a probability image: writes OUTPUT/<name>_cells.csv, in µm and raw intensities."""
     from ecc_px.pipeline.cells import write_cells
     from ecc_px.volumes import open_volume
+    from ecc_px.volumes.streaming import pool_of, usable_processors
 
     diameter = diameter_of(diameter_um)
-    with open_volume(raw, axes=axes, level=level) as measured, voxel_progress(probabilities.name) as progress:
+    with (
+        open_volume(raw, axes=axes, level=level) as measured,
+        pool_of(executor.value, jobs or usable_processors()) as pool,
+        voxel_progress(probabilities.name) as progress,
+    ):
         written = write_cells(
             probabilities,
             measured,
@@ -164,6 +172,7 @@ def find(
             exclude=exclude,
             like=like and like.value,
             jobs=jobs,
+            executor=pool,
         )
     warn(written.cells.warnings)
     typer.echo(f"{written.path}: {summary_line(written.cells)}")

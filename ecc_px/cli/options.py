@@ -19,6 +19,19 @@ Jobs = Annotated[
     int | None,
     typer.Option("--jobs", "-j", min=1, help="Threads. Default: one for each processor.", show_default=False),
 ]
+
+
+class WorkersName(StrEnum):
+    """What the blocks of a volume are worked on by."""
+
+    threads = "threads"
+    processes = "processes"
+
+
+Executor = Annotated[
+    WorkersName,
+    typer.Option("--executor", help="Work on threads, or in as many processes. The result is the same to the byte."),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing results.")]
 Model = Annotated[
     Path,

@@ -7,11 +7,14 @@ order so that an output can be written in it.
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
@@ -97,10 +100,30 @@ class Layout:
         return array.transpose([present.index(a) for a in self.axes])
 
 
+@dataclass(frozen=True)
+class Opening:
+    """How a volume was opened: enough for another process to do the same.
+
+    Parameters
+    ----------
+    key : str
+        Of this one opening: what is opened later, perhaps after the file was replaced, is another volume.
+    format : subclass of Volume
+    arguments, options
+        Of its constructor.
+    """
+
+    key: str
+    format: type[Volume]
+    arguments: tuple[Any, ...]
+    options: dict[str, Any]
+
+
 class Volume(ABC):
     """An image on disk, read lazily by region. Use it as a context manager, or call `close`.
 
-    A format needs only `layout` and `_read_stored`. `read` may be called from several threads at once.
+    A format needs only `layout` and `_read_stored`. `read` may be called from several threads at once. Pickled, a
+    volume is what it was opened with: another process opens it again, once.
     """
 
     path: Path
@@ -109,6 +132,15 @@ class Volume(ABC):
     layout: Layout
     attributes: dict[str, Any]
     """What else the file says about the image (HDF5 attributes, OME metadata …), as plain values."""
+    _opening: Opening
+
+    def __new__(cls, *args: Any, **options: Any) -> Self:
+        volume = super().__new__(cls)
+        volume._opening = Opening(uuid4().hex, cls, args, options)
+        return volume
+
+    def __reduce__(self) -> tuple[Callable[[Opening], Volume], tuple[Opening]]:
+        return reopened, (self._opening,)
 
     @property
     def shape(self) -> Shape:
@@ -163,3 +195,21 @@ class Volume(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+_KEPT_OPEN = 16
+"""Volumes of another process that stay open here, at most."""
+
+_reopened: dict[str, Volume] = {}
+_reopening = threading.Lock()
+
+
+def reopened(opening: Opening) -> Volume:
+    """The volume that another process opened, opened here the first time that it is asked for."""
+    with _reopening:
+        if opening.key not in _reopened:
+            _reopened[opening.key] = opening.format(*opening.arguments, **opening.options)
+            if len(_reopened) > _KEPT_OPEN:
+                # Not closed: another thread may be reading it. Its file goes with the last who holds it.
+                del _reopened[next(iter(_reopened))]
+        return _reopened[opening.key]

@@ -2,8 +2,11 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -166,3 +169,35 @@ def test_a_diameter_that_is_no_number_is_refused(brain):
     done = find(brain, "--voxel-um", 7, 6.45, 6.5, "--diameter-um", "big")
     assert isinstance(done.exception, EccPxError)
     assert "--diameter-um big" in str(done.exception)
+
+
+def test_processes_make_the_same_table_as_threads(brain):
+    for name in ("threads", "processes"):
+        done = find(brain, "--voxel-um", 7, 6.45, 6.5, "-j", 2, "--executor", name, "--overwrite")
+        assert done.exit_code == 0, done.output
+        (brain / "out" / "brain_cells.csv").rename(brain / f"{name}.csv")
+    assert (brain / "threads.csv").read_bytes() == (brain / "processes.csv").read_bytes()
+
+
+def test_a_killed_process_ends_the_command_with_a_sentence_and_no_table(brain):
+    arguments = [brain / "brain_probabilities.h5", "--raw", brain / "brain.h5", "-o", brain / "out"]
+    command = [sys.executable, "-m", "ecc_px", "cells", "find", *map(str, arguments), "--voxel-um", "7", "6.45", "6.5"]
+    running = subprocess.Popen([*command, "--executor", "processes", "-j", "2"], stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not (workers := workers_of(running.pid)):
+        assert running.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.kill(workers[0], signal.SIGKILL)
+    _, said = running.communicate(timeout=60)
+    assert running.returncode == 1
+    assert "was killed" in said
+    assert "--jobs" in said
+    assert "Traceback" not in said
+    assert not (brain / "out" / "brain_cells.csv").exists()
+
+
+def workers_of(process):
+    """The processes of its pool; what else multiprocessing starts is none."""
+    children = [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+    return [child for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]

@@ -15,6 +15,7 @@ from ecc_px.cells.finding import check_settings
 from ecc_px.cells.inputs import Inputs, channel_of_class
 from ecc_px.cells.table import FURTHER_COLUMNS
 from ecc_px.errors import EccPxError, GridMismatch, InvalidSetting, UnknownVoxelSize, UnreadableVolume
+from ecc_px.volumes.streaming import pool_of
 
 UM = (7.0, 6.45, 6.5)
 
@@ -546,3 +547,31 @@ def test_a_block_that_cannot_be_read_ends_the_work_with_its_error(blobs, jobs):
     probabilities, raw = blobs
     with pytest.raises(EccPxError, match="plane 9"):
         find_cells(Broken(probabilities), ArrayVolume(raw), voxel_um=UM, block_shape=(3, 30, 36), jobs=jobs)
+
+
+@pytest.fixture(scope="module")
+def processes():
+    with pool_of("processes", 2) as pool:
+        yield pool
+
+
+@pytest.mark.parametrize("how", ["auto", "distance", "labels", "excluded"])
+def test_other_processes_give_the_same_bytes(how, blobs, csv_bytes, processes):
+    probabilities, raw = blobs
+    options = {"voxel_um": UM, "block_shape": (10, 13, 17), "jobs": 2}
+    options |= {"split": how} if how in ("auto", "distance") else {}
+    if how == "labels":
+        probabilities = ndimage.label(probabilities > 128)[0].astype(np.int32)
+    if how == "excluded":
+        options["exclude"] = ArrayVolume(np.arange(raw.size).reshape(raw.shape) % 97 == 0)
+    image, measured = ArrayVolume(probabilities), ArrayVolume(raw)
+    threads = csv_bytes(find_cells(image, measured, **options))
+    assert csv_bytes(find_cells(image, measured, executor=processes, **options)) == threads
+
+
+def test_what_is_wrong_with_a_volume_is_told_by_another_process_too(blobs, processes):
+    probabilities, raw = blobs
+    broken = probabilities.astype(np.float32) / 255
+    broken[20, 3, 4] = np.nan
+    with pytest.raises(UnreadableVolume, match="NaN among the probabilities"):
+        find_cells(ArrayVolume(broken), ArrayVolume(raw), voxel_um=UM, executor=processes)

@@ -71,3 +71,11 @@ class OutputFailed(EccPxError):
 
 class WorkerDied(EccPxError):
     """A process that did a part of the work was killed, by somebody or for want of memory."""
+
+
+class LedgerFailed(EccPxError):
+    """The service's ledger is no ledger, of a later version, damaged, or can't be written."""
+
+
+class LedgerInUse(LedgerFailed):
+    """Another service works with the ledger."""

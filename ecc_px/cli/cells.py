@@ -100,7 +100,15 @@ def find(
     min_volume: MinVolume = None,
     max_volume: MaxVolume = None,
     class_: ObjectClass = None,
-    raw_channel: Annotated[int, typer.Option(help="Channel of the raw volume to measure, from 0.")] = 0,
+    raw_channel: Annotated[
+        str,
+        typer.Option(
+            "--raw-channel",
+            "--channel",
+            metavar="N|NAME",
+            help="Channel of the raw volume to measure, by its number from 0 or its name.",
+        ),
+    ] = "0",
     intensity: Annotated[
         Intensity,
         typer.Option(help="A cell's signal: mean of its voxels, or maximum or mean of a cube around its centre."),
@@ -140,6 +148,7 @@ def find(
     """Find cells in a probability image: writes OUTPUT/<name>_cells.csv, in µm and raw intensities."""
     from ecc_px.pipeline.cells import write_cells
     from ecc_px.volumes import open_volume
+    from ecc_px.volumes.channel_view import channel_number
     from ecc_px.volumes.streaming import pool_of, usable_processors
 
     diameter = diameter_of(diameter_um)
@@ -163,7 +172,7 @@ def find(
             min_volume=min_volume,
             max_volume=max_volume,
             class_=class_,
-            raw_channel=raw_channel,
+            raw_channel=channel_number(measured, raw_channel),
             intensity=intensity.value,
             local_max_rad=local_max_rad,
             background=background and background.value,

@@ -8,14 +8,15 @@ from typing import Annotated
 
 import typer
 
-from ecc_px.cli.options import Axes, Level, Overwrite, VoxelUm
+from ecc_px.cli.options import Axes, Channel, Level, Overwrite, VoxelUm
 
 
 def convert(
     source: Annotated[
         Path,
         typer.Argument(
-            help="HDF5 (brain.h5, or brain.h5/volume/data), TIFF, a folder of TIFF planes, NIfTI, OME-Zarr.",
+            help="HDF5 (brain.h5, or brain.h5/volume/data), TIFF, a folder of TIFF planes, NIfTI, OME-Zarr, N5, "
+            "Imaris, BigDataViewer (the XML, or its HDF5 or N5).",
             show_default=False,
         ),
     ],
@@ -28,6 +29,7 @@ def convert(
     ],
     axes: Axes = None,
     level: Level = 0,
+    channel: Channel = None,
     voxel_um: VoxelUm = None,
     chunks: Annotated[
         tuple[int, int, int] | None,
@@ -49,6 +51,7 @@ def convert(
             target,
             axes=axes,
             level=level,
+            channel=channel,
             voxel_um=voxel_um,
             chunks=chunks,
             compression=compression,

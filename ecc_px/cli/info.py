@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from ecc_px.cli.options import Axes, Level
+from ecc_px.cli.options import Axes, Channel, Level
 
 
 def info(
@@ -17,6 +17,7 @@ def info(
     ],
     axes: Axes = None,
     level: Level = 0,
+    channel: Channel = None,
 ) -> None:
     """Show what an ilastik project, a classifier file or an image is."""
     console = Console()
@@ -31,4 +32,4 @@ def info(
     else:
         from ecc_px.cli.info_volume import describe_volume
 
-        describe_volume(path, console, axes=axes, level=level)
+        describe_volume(path, console, axes=axes, level=level, channel=channel)

@@ -12,9 +12,11 @@ from rich.text import Text
 from ecc_px.volumes import Volume, open_volume
 
 
-def describe_volume(path: Path, console: Console, *, axes: str | None = None, level: int = 0) -> None:
+def describe_volume(
+    path: Path, console: Console, *, axes: str | None = None, level: int = 0, channel: str | None = None
+) -> None:
     """Shape, axes, dtype, voxel size, chunks, size, and where each came from."""
-    with open_volume(path, axes=axes, level=level) as volume:
+    with open_volume(path, axes=axes, level=level, channel=channel) as volume:
         console.print(Text(f"{volume.path}: {volume.name}", style="bold"), soft_wrap=True)
         table = Table("", "", "from")
         for row in facts_about(volume):
@@ -38,7 +40,7 @@ def facts_about(volume: Volume) -> list[tuple[str, str, str]]:
         voxel_size = " × ".join(f"{um:g}" for um in volume.voxel_um) + " µm (z y x)"
     chunks = "none" if layout.chunks is None else " × ".join(str(n) for n in layout.chunks)
     rows = [
-        ("shape", stored, "the file"),
+        ("shape", stored, origins.get("shape", "the file")),
         ("axes", f"{layout.axes}, as stored", origins["axes"]),
         ("dtype", str(layout.dtype), origins.get("dtype", "the file")),
         ("voxel size", voxel_size, origins.get("voxel size", "nothing in the file").removeprefix("unknown: ")),
@@ -47,6 +49,8 @@ def facts_about(volume: Volume) -> list[tuple[str, str, str]]:
     ]
     if layout.channel_names:
         rows.append(("channels", ", ".join(layout.channel_names), origins.get("channel names", "the file")))
+    if "channel" in origins:
+        rows.insert(0, ("channel", origins["channel"], "given"))
     if "image" in origins:
         rows.insert(0, ("image", origins["image"], "the file"))
     return rows

@@ -45,7 +45,8 @@ Inputs = Annotated[
     list[Path],
     typer.Argument(
         metavar="INPUT…",
-        help="Volumes: HDF5 (a dataset's path may follow the file name), TIFF, folder of TIFF planes, NIfTI, OME-Zarr.",
+        help="Volumes: HDF5 (a dataset's path may follow the file name), TIFF, folder of TIFF planes, NIfTI, OME-Zarr, "
+        "N5, Imaris, BigDataViewer.",
         show_default=False,
     ),
 ]
@@ -135,3 +136,12 @@ Axes = Annotated[
     ),
 ]
 Level = Annotated[int, typer.Option("--level", min=0, help="Resolution level of a pyramid; 0 is the finest.")]
+Channel = Annotated[
+    str | None,
+    typer.Option(
+        "--channel",
+        metavar="N|NAME",
+        help="Read this channel only, by its number from 0 or its name. Default: all.",
+        show_default=False,
+    ),
+]

@@ -11,6 +11,7 @@ import typer
 from ecc_px.cli.batch import process, warn
 from ecc_px.cli.options import (
     Axes,
+    Channel,
     Flavour,
     FlavourName,
     Inputs,
@@ -84,6 +85,7 @@ def predict(
     voxel_um: VoxelUm = None,
     axes: Axes = None,
     level: Level = 0,
+    channel: Channel = None,
     flavour: Flavour = FlavourName.ilastik,
     jobs: Jobs = None,
     overwrite: Overwrite = False,
@@ -107,7 +109,10 @@ def predict(
     }
 
     def work(source: Path) -> Prediction:
-        with open_volume(source, axes=axes, level=level) as volume, voxel_progress(volume.name) as progress:
+        with (
+            open_volume(source, axes=axes, level=level, channel=channel) as volume,
+            voxel_progress(volume.name) as progress,
+        ):
             return predict_volume(classifier, volume, output, progress=progress, **settings)
 
     process(inputs, work, describe)

@@ -12,6 +12,7 @@ from ecc_px.cli.batch import process, warn
 from ecc_px.cli.cells import summary_line
 from ecc_px.cli.options import (
     Axes,
+    Channel,
     DiameterUm,
     Flavour,
     FlavourName,
@@ -53,6 +54,7 @@ def run(
     mask: Mask = None,
     axes: Axes = None,
     level: Level = 0,
+    channel: Channel = None,
     flavour: Flavour = FlavourName.ilastik,
     jobs: Jobs = None,
     overwrite: Overwrite = False,
@@ -68,7 +70,7 @@ def run(
     classifier = load_classifier(model, flavour=flavour.value)
 
     def work(source: Path) -> tuple[Brain, Path]:
-        with open_volume(source, axes=axes, level=level) as volume:
+        with open_volume(source, axes=axes, level=level, channel=channel) as volume:
             picture = output / f"{volume.name}_overview.png"
             with voxel_progress(source.name) as progress:
                 brain = run_brain(

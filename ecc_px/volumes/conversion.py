@@ -36,6 +36,7 @@ def convert(
     axes: str | None = None,
     inner_path: str | None = None,
     level: int = 0,
+    channel: int | str | None = None,
     voxel_um: VoxelUm | None = None,
     chunks: Shape | None = None,
     compression: str | None = None,
@@ -51,7 +52,7 @@ def convert(
     Parameters
     ----------
     source, target : path
-    axes, inner_path, level
+    axes, inner_path, level, channel
         How to read the source, as for `open_volume`.
     voxel_um : (z, y, x) µm, optional
         Written to the target; without it, what the source says.
@@ -73,7 +74,7 @@ def convert(
         A warning where the voxel size given is not the source's.
     """
     target = Path(target)
-    with open_volume(source, axes=axes, inner_path=inner_path, level=level) as volume:
+    with open_volume(source, axes=axes, inner_path=inner_path, level=level, channel=channel) as volume:
         if target.resolve() in (volume.path.resolve(), *volume.path.resolve().parents):
             raise InvalidSetting(
                 f"{target}: the target is the source, or a folder that holds it. Give it another name."

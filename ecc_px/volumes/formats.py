@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
 
 from ecc_px.errors import EccPxError, InvalidSetting, UnreadableVolume
 from ecc_px.volumes import naming
+from ecc_px.volumes.bigdataviewer import BigDataViewerVolume, is_bigdataviewer
+from ecc_px.volumes.channel_view import ChannelView
 from ecc_px.volumes.hdf5 import EXPORTED_DATA, Hdf5Volume
+from ecc_px.volumes.hdf5_file import Hdf5File
 from ecc_px.volumes.hdf5_writer import Hdf5Writer
+from ecc_px.volumes.imaris import ImarisVolume, is_imaris
+from ecc_px.volumes.n5 import N5Volume, is_n5
 from ecc_px.volumes.nifti import NiftiVolume
 from ecc_px.volumes.nifti_writer import NiftiGzWriter, NiftiWriter
 from ecc_px.volumes.ome_zarr import OmeZarrVolume
@@ -20,7 +26,10 @@ from ecc_px.volumes.tiff_writer import TiffPlanesWriter, TiffVolumeWriter
 from ecc_px.volumes.volume import SUPPORTED_DTYPES, Layout, Volume
 from ecc_px.volumes.writer import VolumeWriter
 
-Format = Literal["hdf5", "tiff", "planes", "nifti", "zarr"]
+Format = Literal["hdf5", "imaris", "bigdataviewer", "tiff", "planes", "nifti", "zarr", "n5"]
+
+_WITH_IMAGES_INSIDE = ("hdf5", "zarr", "n5")
+_WITH_LEVELS = ("imaris", "bigdataviewer", "tiff", "zarr", "n5")
 
 _SIGNATURE_BYTES = 8
 """Of a file's start, enough to tell the formats."""
@@ -32,6 +41,7 @@ def open_volume(
     axes: str | None = None,
     inner_path: str | None = None,
     level: int = 0,
+    channel: int | str | None = None,
     dtypes: Collection[str] = SUPPORTED_DTYPES,
 ) -> Volume:
     """Open an image for reading by region.
@@ -40,13 +50,15 @@ def open_volume(
     ----------
     path : path
         HDF5 (a dataset's path may follow: ``brain.h5/volume/data``), TIFF, a folder of TIFF planes, NIfTI,
-        OME-Zarr.
+        OME-Zarr, N5, Imaris, BigDataViewer's XML or its HDF5 or N5.
     axes : str, optional
         One letter of t, z, y, x, c for each dimension on disk; overrides what the file says.
     inner_path : str, optional
-        The dataset inside an HDF5 file, or the image inside a Zarr folder.
+        The dataset inside an HDF5 file, or the image inside a Zarr or N5 folder.
     level : int
         Resolution level of a pyramid; 0 is the finest.
+    channel : int or str, optional
+        The volume then has this channel only, given by its number from 0 or its name.
     dtypes : collection of str
         Voxel types that the caller can use; others are refused.
 
@@ -55,7 +67,19 @@ def open_volume(
     UnreadableVolume
         The path does not exist, is empty, is no image, or is damaged.
     """
-    file, following = naming.split_inner_path(Path(path))
+    volume = _open_whole(Path(path), axes, inner_path, level, dtypes)
+    if channel is None:
+        return volume
+    try:
+        return ChannelView(volume, channel)
+    except BaseException:
+        volume.close()
+        raise
+
+
+def _open_whole(path: Path, axes: str | None, inner_path: str | None, level: int, dtypes: Collection[str]) -> Volume:
+    """The volume with all its channels."""
+    file, following = naming.split_inner_path(path)
     if not file.exists():
         raise UnreadableVolume(f"{path}: there is no such file or folder.")
     inner_path = inner_path or following
@@ -63,21 +87,32 @@ def open_volume(
         raise UnreadableVolume(f"{file}: an ilastik project is no image; give the image that it is to be applied to.")
     try:
         volume_format = _folder_format(file) if file.is_dir() else _file_format(file)
-        if inner_path and volume_format not in ("hdf5", "zarr"):
-            raise InvalidSetting(f"only HDF5 and Zarr have images inside, such as {inner_path!r}.")
-        if level and volume_format not in ("tiff", "zarr"):
-            raise InvalidSetting(f"only OME-Zarr and pyramidal TIFF have a level {level}.")
+        if volume_format == "hdf5" and inner_path is None:
+            volume_format = _hdf5_layout(file)
+        elif volume_format == "n5" and inner_path is None and any(file.glob("setup*/timepoint*")):
+            volume_format = "bigdataviewer"
+        if inner_path and volume_format not in _WITH_IMAGES_INSIDE:
+            raise InvalidSetting(f"only HDF5, Zarr and N5 have images inside, such as {inner_path!r}.")
+        if level and volume_format not in _WITH_LEVELS:
+            raise InvalidSetting(f"there is no level {level}: it is no pyramid, as OME-Zarr or Imaris is.")
+        common: dict[str, Any] = {"axes": axes, "dtypes": dtypes}
         match volume_format:
             case "hdf5":
-                return Hdf5Volume(file, inner_path=inner_path, axes=axes, dtypes=dtypes)
+                return Hdf5Volume(file, inner_path=inner_path, **common)
+            case "imaris":
+                return ImarisVolume(file, level=level, **common)
+            case "bigdataviewer":
+                return BigDataViewerVolume(file, level=level, **common)
             case "tiff":
-                return TiffVolume(file, axes=axes, level=level, dtypes=dtypes)
+                return TiffVolume(file, level=level, **common)
             case "planes":
-                return TiffPlanesVolume(file, axes=axes, dtypes=dtypes)
+                return TiffPlanesVolume(file, **common)
             case "nifti":
-                return NiftiVolume(file, axes=axes, dtypes=dtypes)
+                return NiftiVolume(file, **common)
             case "zarr":
-                return OmeZarrVolume(file, inner_path=inner_path, axes=axes, level=level, dtypes=dtypes)
+                return OmeZarrVolume(file, inner_path=inner_path, level=level, **common)
+            case "n5":
+                return N5Volume(file, inner_path=inner_path, level=level, **common)
     except PermissionError as error:
         raise UnreadableVolume(f"{file}: you may not read it. Ask its owner.") from error
     except InvalidSetting as error:
@@ -94,7 +129,17 @@ def _folder_format(folder: Path) -> Format:
     is_zarr = naming.suffix_of(folder) in naming.ZARR_SUFFIXES or any(
         (folder / name).exists() for name in ("zarr.json", ".zgroup", ".zarray", ".zattrs")
     )
-    return "zarr" if is_zarr else "planes"
+    if is_zarr:
+        return "zarr"
+    return "n5" if naming.suffix_of(folder) in naming.N5_SUFFIXES or is_n5(folder) else "planes"
+
+
+def _hdf5_layout(file: Path) -> Format:
+    """Whose layout the HDF5 file has: a program's that keeps channels and levels apart, or a plain dataset's."""
+    with closing(Hdf5File(file)) as opened:
+        if is_imaris(opened.root):
+            return "imaris"
+        return "bigdataviewer" if is_bigdataviewer(opened.root) else "hdf5"
 
 
 def _file_format(file: Path) -> Format:
@@ -104,13 +149,19 @@ def _file_format(file: Path) -> Format:
     if not start:
         raise UnreadableVolume(f"{file}: the file is empty. Copy it again.")
     suffix = naming.suffix_of(file)
+    if suffix in naming.IMARIS_SUFFIXES:
+        return "imaris"
+    if suffix in naming.BIGDATAVIEWER_SUFFIXES:
+        return "bigdataviewer"
     if suffix in naming.HDF5_SUFFIXES or start.startswith(b"\x89HDF\r\n\x1a\n"):
         return "hdf5"
     if suffix in naming.TIFF_SUFFIXES or start[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
         return "tiff"
     if suffix in naming.NIFTI_SUFFIXES:
         return "nifti"
-    raise UnreadableVolume(f"{file}: it is no image that we read: HDF5, TIFF, NIfTI or OME-Zarr.")
+    raise UnreadableVolume(
+        f"{file}: it is no image that we read: HDF5, TIFF, NIfTI, OME-Zarr, N5, Imaris, BigDataViewer."
+    )
 
 
 def create_volume(

@@ -10,11 +10,14 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from ecc_px.errors import EccPxError, IncompleteVolume, InvalidSetting, UnreadableVolume
+from ecc_px.errors import EccPxError, InvalidSetting, UnreadableVolume
+from ecc_px.volumes.array_grid import place_text
 from ecc_px.volumes.attributes import plain
 from ecc_px.volumes.axes import default_axes
 from ecc_px.volumes.axistags import axes_from_axistags
 from ecc_px.volumes.dtypes import native_dtype
+from ecc_px.volumes.hdf5_chunks import CACHE_BYTES
+from ecc_px.volumes.hdf5_file import Hdf5File
 from ecc_px.volumes.naming import volume_name
 from ecc_px.volumes.volume import SUPPORTED_DTYPES, Layout, Volume, VoxelUm
 from ecc_px.volumes.voxel_size import voxel_um_from
@@ -22,8 +25,9 @@ from ecc_px.volumes.voxel_size import voxel_um_from
 EXPORTED_DATA = "exported_data"
 """The dataset that ilastik writes its results to."""
 
-CHUNK_CACHE_BYTES = 64 * 2**20
-"""Decompressed chunks that HDF5 keeps, so that neighbouring blocks don't decompress the same chunk again."""
+
+CHUNK_CACHE_BYTES = CACHE_BYTES
+"""Chunks that HDF5 keeps decompressed where it decompresses them itself, as in a file that is being written."""
 
 
 class Hdf5Volume(Volume):
@@ -51,12 +55,13 @@ class Hdf5Volume(Volume):
     ) -> None:
         self.path = path
         self.name = volume_name(path)
-        self._file = _open_file(path)
+        self._file = Hdf5File(path)
         try:
-            self._dataset, chosen = _choose_dataset(self._file, path, inner_path, dtypes)
-            self.inner_path = str(self._dataset.name)
-            self.attributes = {key: plain(value) for key, value in self._dataset.attrs.items()}
-            self.layout = _layout_of(self._dataset, path, axes, chosen, dtypes)
+            dataset, chosen = _choose_dataset(self._file.root, path, inner_path, dtypes)
+            self.inner_path = str(dataset.name)
+            self.attributes = {key: plain(value) for key, value in dataset.attrs.items()}
+            self.layout = _layout_of(dataset, path, axes, chosen, dtypes)
+            self._array = self._file.array(dataset)
         except BaseException as error:
             self.close()
             if isinstance(error, OSError):
@@ -64,34 +69,17 @@ class Hdf5Volume(Volume):
             raise
 
     def _read_stored(self, index: tuple[slice, ...]) -> npt.NDArray[Any]:
-        # h5py holds its own lock around the library, so that this is safe from any thread.
         try:
-            piece = self._dataset[index]
+            piece = self._array.read(index)
         except OSError as error:
-            place = ", ".join(f"{a} {s.start}:{s.stop}" for a, s in zip(self.axes, index, strict=True))
             raise UnreadableVolume(
-                f"{self.path}: {self.inner_path} can't be read at {place} ({error}). "
+                f"{self.path}: {self.inner_path} can't be read at {place_text(self.layout, index)} ({error}). "
                 "The file is damaged or was cut short: copy it again."
             ) from error
-        return np.asarray(piece).astype(self.dtype, copy=False)
+        return piece.astype(self.dtype, copy=False)
 
     def close(self) -> None:
         self._file.close()
-
-
-def _open_file(path: Path) -> h5py.File:
-    try:
-        # best-effort: many network shares know no file locks, and reading needs none.
-        return h5py.File(path, "r", locking="best-effort", rdcc_nbytes=CHUNK_CACHE_BYTES)
-    except OSError as error:
-        reason = str(error)
-        if "truncated" in reason:
-            raise IncompleteVolume(f"{path}: the HDF5 file was cut short. Copy it again.") from error
-        if "unable to lock" in reason:
-            raise UnreadableVolume(f"{path}: another program is writing it. Wait until it is done.") from error
-        if "signature not found" in reason:
-            raise UnreadableVolume(f"{path}: it is no HDF5 file, whatever its name says.") from error
-        raise UnreadableVolume(f"{path}: HDF5 can't open it ({reason}). Copy it again.") from error
 
 
 def _choose_dataset(

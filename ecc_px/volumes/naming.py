@@ -8,6 +8,22 @@ HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf")
 TIFF_SUFFIXES = (".tif", ".tiff", ".btf", ".tf8", ".tf2")
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
 ZARR_SUFFIXES = (".zarr",)
+N5_SUFFIXES = (".n5",)
+IMARIS_SUFFIXES = (".ims",)
+BIGDATAVIEWER_SUFFIXES = (".xml",)
+CZI_SUFFIXES = (".czi",)
+LIF_SUFFIXES = (".lif",)
+
+CONTAINER_SUFFIXES = (*HDF5_SUFFIXES, *ZARR_SUFFIXES, *N5_SUFFIXES, *CZI_SUFFIXES, *LIF_SUFFIXES)
+"""Files and folders that hold several images, each with a path of its own."""
+
+_KNOWN_SUFFIXES = (
+    *CONTAINER_SUFFIXES,
+    *TIFF_SUFFIXES,
+    *NIFTI_SUFFIXES,
+    *IMARIS_SUFFIXES,
+    *BIGDATAVIEWER_SUFFIXES,
+)
 
 _COMPOUND_PREFIX = ".ome"
 """brain.ome.tif and brain.ome.zarr carry it before their extension."""
@@ -16,8 +32,7 @@ _COMPOUND_PREFIX = ".ome"
 def suffix_of(path: Path) -> str:
     """The extension that decides the format, in lower case: ``.nii.gz`` counts as one; '' where unknown."""
     name = path.name.lower()
-    known = (*HDF5_SUFFIXES, *TIFF_SUFFIXES, *NIFTI_SUFFIXES, *ZARR_SUFFIXES)
-    return next((suffix for suffix in known if name.endswith(suffix)), "")
+    return next((suffix for suffix in _KNOWN_SUFFIXES if name.endswith(suffix)), "")
 
 
 def volume_name(path: Path) -> str:
@@ -37,11 +52,11 @@ def volume_name(path: Path) -> str:
 def split_inner_path(path: Path) -> tuple[Path, str | None]:
     """Separate a container from the path inside it: ``brain.h5/volume/data`` → ``brain.h5``, ``volume/data``.
 
-    The container is the innermost existing HDF5 file or Zarr folder among the path's parents.
+    The container is the innermost existing one of `CONTAINER_SUFFIXES` among the path's parents.
     """
     if path.exists() and suffix_of(path):
         return path, None
     for parent in path.parents:
-        if suffix_of(parent) in (*HDF5_SUFFIXES, *ZARR_SUFFIXES) and parent.exists():
+        if suffix_of(parent) in CONTAINER_SUFFIXES and parent.exists():
             return parent, path.relative_to(parent).as_posix()
     return path, None

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import h5py
 import nibabel as nib
+import npy2bdv
 import numpy as np
 import numpy.typing as npt
 import tifffile
+import z5py
 import zarr
 
 Array = npt.NDArray[Any]
@@ -185,6 +188,130 @@ def write_ome_zarr_05(folder: Path, image: Array) -> Path:
     return _write_ome_zarr(folder / "brain.zarr", image, zarr_format=3)
 
 
+def _letters(text: str) -> npt.NDArray[np.bytes_]:
+    """An attribute as Imaris stores it."""
+    return np.array([letter.encode() for letter in text], "S1")
+
+
+def imaris_file(path: Path, image: Array, names: tuple[str, ...] = ("Cells",), padding: int = 16) -> Path:
+    """(t, c, z, y, x) as Imaris 5.5 lays it out: two levels, arrays padded to whole chunks with what is no image."""
+    size_um = [um * n for um, n in zip(VOXEL_UM, image.shape[2:], strict=True)]
+    with h5py.File(path, "w") as file:
+        file.attrs["ImarisVersion"] = _letters("5.5.0")
+        info = file.create_group("DataSetInfo/Image").attrs
+        for number, (axis, extent, size) in enumerate(zip("XYZ", image.shape[:1:-1], reversed(size_um), strict=True)):
+            info[axis] = _letters(str(extent))
+            info[f"ExtMin{number}"] = _letters("-10.5")
+            info[f"ExtMax{number}"] = _letters(f"{size - 10.5:.6f}")
+        info["Unit"] = _letters("um")
+        for number, name in enumerate(names):
+            file.create_group(f"DataSetInfo/Channel {number}").attrs["Name"] = _letters(name)
+        for level in (0, 1):
+            coarse = image[:, :, :: 2**level, :: 2**level, :: 2**level]
+            padded = [-(-n // padding) * padding for n in coarse.shape[2:]]
+            for t, frame in enumerate(coarse):
+                for c, channel in enumerate(frame):
+                    group = file.create_group(f"DataSet/ResolutionLevel {level}/TimePoint {t}/Channel {c}")
+                    for axis, extent in zip("ZYX", channel.shape, strict=True):
+                        group.attrs[f"ImageSize{axis}"] = _letters(str(extent))
+                    data = np.full(padded, 77, image.dtype)
+                    data[tuple(slice(0, n) for n in channel.shape)] = channel
+                    group.create_dataset("Data", data=data, chunks=(padding,) * 3, compression="gzip")
+                    group.create_dataset("Histogram", data=np.zeros(256, "uint64"))
+    return path
+
+
+def write_imaris(folder: Path, image: Array) -> Path:
+    return imaris_file(folder / "brain.ims", image[None, None])
+
+
+def bigdataviewer_files(path: Path, image: Array, names: tuple[str, ...] = ("Cells",)) -> Path:
+    """(t, c, z, y, x) as npy2bdv writes it, in two levels: uint16 becomes BigDataViewer's int16."""
+    frames, channels = image.shape[:2]
+    writer = npy2bdv.BdvWriter(
+        str(path.with_suffix(".h5")),
+        nchannels=channels,
+        subsamp=((1, 1, 1), (2, 2, 2)),
+        blockdim=((8, 16, 16), (8, 16, 16)),
+        compression="gzip",
+        dtype=image.dtype.name,
+    )
+    writer.set_attribute_labels("channel", names)
+    for t in range(frames):
+        for c in range(channels):
+            writer.append_view(image[t, c], time=t, channel=c, voxel_size_xyz=VOXEL_UM[::-1], voxel_units="um")
+    writer.write_xml()
+    writer.close()
+    return path.with_suffix(".xml")
+
+
+def write_bigdataviewer_hdf5(folder: Path, image: Array) -> Path:
+    return bigdataviewer_files(folder / "brain.xml", image[None, None])
+
+
+_BIGDATAVIEWER_XML = """<?xml version="1.0" encoding="UTF-8"?>
+<SpimData version="0.2">
+  <BasePath type="relative">.</BasePath>
+  <SequenceDescription>
+    <ImageLoader format="bdv.n5" version="1.0"><n5 type="relative">brain.n5</n5></ImageLoader>
+    <ViewSetups>
+      <ViewSetup>
+        <id>0</id><name>setup 0</name>
+        <size>{size}</size>
+        <voxelSize><unit>micrometer</unit><size>{voxel}</size></voxelSize>
+        <attributes><illumination>0</illumination><channel>0</channel><tile>0</tile><angle>0</angle></attributes>
+      </ViewSetup>
+      <Attributes name="channel"><Channel><id>0</id><name>0</name></Channel></Attributes>
+    </ViewSetups>
+    <Timepoints type="pattern"><integerpattern>3</integerpattern></Timepoints>
+  </SequenceDescription>
+</SpimData>"""
+"""As BigStitcher resaves to N5."""
+
+
+def write_bigdataviewer_n5(folder: Path, image: Array) -> Path:
+    with z5py.File(str(folder / "brain.n5"), mode="w", use_zarr_format=False) as file:
+        for level in (0, 1):
+            coarse = image[:: 2**level, :: 2**level, :: 2**level]
+            file.create_dataset(f"setup0/timepoint3/s{level}", data=coarse, chunks=(16, 16, 16), compression="gzip")
+        file["setup0"].attrs["downsamplingFactors"] = [[1, 1, 1], [2, 2, 2]]
+    size, voxel = (" ".join(str(n) for n in reversed(numbers)) for numbers in (image.shape, VOXEL_UM))
+    (folder / "brain.xml").write_text(_BIGDATAVIEWER_XML.format(size=size, voxel=voxel))
+    return folder / "brain.xml"
+
+
+def _write_n5(folder: Path, image: Array, compression: str) -> Path:
+    with z5py.File(str(folder / "brain.n5"), mode="w", use_zarr_format=False) as file:
+        dataset = file.create_dataset("volume/raw", data=image, chunks=(16, 16, 16), compression=compression)
+        dataset.attrs["pixelResolution"] = {"unit": "um", "dimensions": list(VOXEL_UM[::-1])}
+    return folder / "brain.n5"
+
+
+def write_n5(folder: Path, image: Array) -> Path:
+    return _write_n5(folder, image, "gzip")
+
+
+def write_n5_blosc(folder: Path, image: Array) -> Path:
+    return _write_n5(folder, image, "blosc")
+
+
+def write_n5_pyramid(folder: Path, image: Array) -> Path:
+    with z5py.File(str(folder / "brain.n5"), mode="w", use_zarr_format=False) as file:
+        for level in (0, 1):
+            coarse = image[:: 2**level, :: 2**level, :: 2**level]
+            dataset = file.create_dataset(f"s{level}", data=coarse, chunks=(8, 16, 16), compression="raw")
+            dataset.attrs["downsamplingFactors"] = [2**level] * 3
+    attributes = json.loads((folder / "brain.n5" / "attributes.json").read_text())
+    attributes["pixelResolution"] = {"unit": "micrometer", "dimensions": list(VOXEL_UM[::-1])}
+    (folder / "brain.n5" / "attributes.json").write_text(json.dumps(attributes))
+    return folder / "brain.n5"
+
+
+FOREIGN_DTYPES: dict[Callable[[Path, Array], Path], tuple[str, ...]] = {
+    write_bigdataviewer_hdf5: ("uint8", "uint16", "float32"),
+}
+"""Voxel types of the formats that don't have all of them."""
+
 FOREIGN_WRITERS: tuple[Callable[[Path, Array], Path], ...] = (
     write_hdf5_with_axistags,
     write_hdf5_of_fiji,
@@ -198,6 +325,12 @@ FOREIGN_WRITERS: tuple[Callable[[Path, Array], Path], ...] = (
     write_nifti_gz,
     write_ome_zarr_04,
     write_ome_zarr_05,
+    write_imaris,
+    write_bigdataviewer_hdf5,
+    write_bigdataviewer_n5,
+    write_n5,
+    write_n5_blosc,
+    write_n5_pyramid,
 )
 
 

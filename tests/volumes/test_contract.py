@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from foreign_files import FOREIGN_WRITERS, VOXEL_UM, noise
+from foreign_files import FOREIGN_DTYPES, FOREIGN_WRITERS, VOXEL_UM, noise
 
 from ecc_px.volumes import Layout, create_volume, open_volume
 from ecc_px.volumes.blocks import blocks_of, whole
@@ -21,11 +21,11 @@ def write(request):
     return request.param
 
 
-@pytest.fixture(params=SUPPORTED_DTYPES)
-def dtype(request) -> str:
-    return request.param
-
-
+@pytest.mark.parametrize(
+    ("write", "dtype"),
+    [(write, dtype) for write in FOREIGN_WRITERS for dtype in FOREIGN_DTYPES.get(write, SUPPORTED_DTYPES)],
+    ids=lambda value: value if isinstance(value, str) else value.__name__.removeprefix("write_"),
+)
 def test_every_format_gives_the_same_array_regions_and_facts(write, dtype: str, tmp_path: Path) -> None:
     image = noise(SHAPE, dtype)
     with open_volume(write(tmp_path, image)) as volume:

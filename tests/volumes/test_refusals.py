@@ -206,7 +206,7 @@ def test_a_level_or_dataset_that_is_not_there(tmp_path: Path) -> None:
         open_volume(write_ome_zarr_04(tmp_path, IMAGE), level=2)
     with pytest.raises(InvalidSetting, match=r"no dataset 'volume/dat'.*Its images: volume/data"):
         open_volume(write_hdf5_with_axistags(tmp_path, IMAGE), inner_path="volume/dat")
-    with pytest.raises(InvalidSetting, match=r"brain\.nii: only OME-Zarr and pyramidal TIFF have a level 1"):
+    with pytest.raises(InvalidSetting, match=r"brain\.nii: there is no level 1: it is no pyramid"):
         open_volume(write_nifti(tmp_path, IMAGE), level=1)
 
 

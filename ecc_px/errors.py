@@ -79,3 +79,7 @@ class LedgerFailed(EccPxError):
 
 class LedgerInUse(LedgerFailed):
     """Another service works with the ledger."""
+
+
+class AddressUnavailable(EccPxError):
+    """The status page can't be served at the address that was configured."""

@@ -23,6 +23,7 @@ from ecc_px.features.ilastik import (
 )
 from ecc_px.filters.borders import grow
 from ecc_px.filters.derivatives import RADIUS, Channels, filter_derivatives
+from ecc_px.filters.scratch import scratch
 from ecc_px.filters.separable import smooth
 from ecc_px.filters.structure_tensor import REACH as STRUCTURE_TENSOR_REACH
 from ecc_px.filters.structure_tensor import structure_tensor_eigenvalues
@@ -159,9 +160,11 @@ class FeatureSet:
         flat = extent[0] == 1
         if out is None:
             out = np.empty((self.count(len(image), flat=flat), *shape_of(output)), np.float32)
-        for channel, channel_image in enumerate(np.ascontiguousarray(image, dtype=np.float32)):
+        as_float = scratch("image", *image.shape[1:])
+        for channel, channel_image in enumerate(image):
+            as_float[:] = channel_image
             for step in self._steps:
-                step.compute(channel_image, source, output, extent, self._places(channel, len(image), flat), out)
+                step.compute(as_float, source, output, extent, self._places(channel, len(image), flat), out)
         return out
 
     @cached_property
@@ -229,7 +232,8 @@ class _ScaleStep:
         reaches = (0 if in_2d else self.filter_reach, self.filter_reach, self.filter_reach)
         z, y, x = (grow(o, r, n) for o, r, n in zip(output, reaches, extent, strict=True))
         around = (z, y, x)
-        smoothed = smooth(image, source, around, extent, self.taps, in_2d=in_2d)
+        smoothed = scratch("smoothed", *shape_of(around))
+        smooth(image, source, around, extent, self.taps, in_2d=in_2d, out=smoothed)
         column = {feature.filter: places[feature] for feature in self.features}
         channels = Channels(
             smoothing=column.get("GaussianSmoothing", -1),

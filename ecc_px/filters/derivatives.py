@@ -4,6 +4,10 @@ Smoothing, Difference of Gaussians, Gradient Magnitude, Laplacian and Hessian ar
 1-D filters. One sweep computes each 1-D pass once: x first, then y, into a ring of planes that stays in
 cache; then z, row by row, straight into the outputs. The order of the axes and the rounding after each pass are
 those of fastfilters.
+
+The sweep's own rows have a fixed distance in memory, `PITCH`, so that the rows which a loop reads lie at fixed
+distances from a few places: with a place of its own for each, a loop would spend its registers, and its time, on
+places.
 """
 
 from __future__ import annotations
@@ -13,27 +17,39 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from numba import uintp
 
 from ecc_px.compiling import kernel
 from ecc_px.filters.borders import reach
 from ecc_px.filters.eigenvalues import eigenvalues_2x2, eigenvalues_3x3
 from ecc_px.filters.gaussian import first_derivative_taps, second_derivative_taps, smoothing_taps
-from ecc_px.filters.rows import even_across, even_along, odd_across, odd_along, pad_row
+from ecc_px.filters.rows import even, odd, pad_row
 from ecc_px.filters.separable import Interval3
 
 RADIUS = 2
 """Every kernel here is written with two taps on either side; shorter ones end in zeros."""
 
 ROWS_PER_STRIP = 16
-"""Rows swept together: the ring of planes of a strip of 256 voxels width is 0.6 MB and stays in a core's cache."""
+WIDTH = 256
+"""Rows, and voxels of a row, that are swept together: the ring of planes of a strip has 0.6 MB and stays in cache."""
 
-# The products of a y filter and an x filter that the z pass needs; G smooths, D and Q derive once and twice,
-# N smooths with the narrow Gaussian of the Difference of Gaussians. The y filter is named first.
-GG, GD, DG, DD, GQ, QG, NN = range(7)
-PRODUCTS = 7
+PITCH = WIDTH + 16
+"""Between rows: 4 voxels more than are padded, and never a multiple of 4096 bytes, after which a cache begins again."""
+
+# Rows of what the x filters make of a row: G smooths, D and Q derive once and twice, N smooths with the narrow
+# Gaussian of the Difference of Gaussians.
+G, D, Q, N = (np.uintp(k * PITCH) for k in range(4))
+FILTERED = np.uintp(4 * PITCH)
+
+# Rows of the products of a y filter and an x filter that the z pass needs. The y filter is named first.
+GG, GD, DG, DD, GQ, QG, NN = (np.uintp(k * PITCH) for k in range(7))
+PRODUCTS = np.uintp(7 * PITCH)
 
 # Rows of the second derivatives, in the order that the eigenvalue solver reads.
-XX, XY, XZ, YY, YZ, ZZ = range(6)
+XX, XY, XZ, YY, YZ, ZZ = (np.uintp(k * PITCH) for k in range(6))
+TENSOR = 6 * PITCH
+
+STEP, ONE, TWO, THREE, FOUR = (np.uintp(k) for k in (PITCH, 1, 2, 3, 4))
 
 
 class Taps(NamedTuple):
@@ -99,206 +115,226 @@ def filter_derivatives(
         The voxels `source` of a volume of `extent` voxels; mirrored at the volume's border.
     source, output : zyx slices in the volume
         `source` must hold everything within `RADIUS` of `output` (in_2d: along y and x).
-    out : (channel, z, y, x) float32
+    out : (channel, z, y, x) float32, C-contiguous
         The voxels `output`.
     """
     y, x = (reach(output[i], source[i], extent[i], RADIUS) for i in (1, 2))
-    image_rows, out_rows = smoothed.reshape(-1, smoothed.shape[2]), out.reshape(-1, out.shape[3], copy=False)
-    shape = (out.shape[1], out.shape[2], out.shape[3])
-    if in_2d:
-        z = reach(output[0], source[0], extent[0], 0)
-        _sweep_2d(image_rows, smoothed.shape[1], z, y, x, scale.taps(), channels, shape, out_rows)
-    else:
-        z = reach(output[0], source[0], extent[0], RADIUS)
-        _sweep_3d(image_rows, smoothed.shape[1], z, y, x, scale.taps(), channels, shape, out_rows)
+    z = reach(output[0], source[0], extent[0], 0 if in_2d else RADIUS)
+    memory = out.reshape(-1, copy=False)
+    _sweep(smoothed.reshape(-1), smoothed.shape[1:], z, y, x, scale.taps(), channels, in_2d, out.shape[1:], memory)
 
 
 @kernel()
-def _products_needed(channels: Any) -> Any:
-    """Which of the products of a y and an x filter the wanted filters use."""
-    need = np.zeros(PRODUCTS, np.bool_)
-    need[GG] = True
-    need[NN] = channels.difference >= 0
-    need[GD] = need[DG] = channels.gradient_magnitude >= 0 or channels.hessian >= 0
-    need[GQ] = need[QG] = channels.laplacian >= 0 or channels.hessian >= 0
-    need[DD] = channels.hessian >= 0
-    return need
-
-
-@kernel()
-def _along_x(image: Any, first: int, picked: Any, x: Any, taps: Any, need: Any, padded: Any, out: Any) -> None:
-    """Filter the picked rows of a plane, which begins at row `first`, along x.
-
-    `out` has the rows of each filter (G, D, Q, N) one after the other, as many as `padded` has.
-    """
-    n = x.place.size - 2 * RADIUS
-    height = padded.shape[0]
-    # All rows first: a row that was stored a moment ago can't be loaded again, shifted, without a stall.
-    for j in range(picked.size):
-        pad_row(padded, j, image, first + picked[j], x)
-    for j in range(picked.size):
-        even_along(out, j, padded, j, taps.smooth, n)
-        if need[GD] or need[DD]:
-            odd_along(out, height + j, padded, j, taps.first, n)
-        if need[GQ]:
-            even_along(out, 2 * height + j, padded, j, taps.second, n)
-        if need[NN]:
-            even_along(out, 3 * height + j, padded, j, taps.narrow, n)
-
-
-@kernel()
-def _along_y(rows: Any, height: int, used: int, taps: Any, need: Any, out: Any, first: int, pitch: int) -> None:
-    """Filter `_along_x`'s rows, `height` of each filter, along y: row j is made of the rows j … j + 4.
-
-    `out` has the rows of each product one after the other, `pitch` apart, from row `first` on.
-    """
-    n = rows.shape[1]
-    for j in range(used):
-        g = (j, j + 1, j + 2, j + 3, j + 4)
-        d = (height + j, height + j + 1, height + j + 2, height + j + 3, height + j + 4)
-        o = first + j
-        even_across(out, o + GG * pitch, rows, g, taps.smooth, n)
-        if need[DG]:
-            odd_across(out, o + DG * pitch, rows, g, taps.first, n)
-        if need[QG]:
-            even_across(out, o + QG * pitch, rows, g, taps.second, n)
-        if need[GD]:
-            even_across(out, o + GD * pitch, rows, d, taps.smooth, n)
-        if need[DD]:
-            odd_across(out, o + DD * pitch, rows, d, taps.first, n)
-        if need[GQ]:
-            h = 2 * height + j
-            even_across(out, o + GQ * pitch, rows, (h, h + 1, h + 2, h + 3, h + 4), taps.smooth, n)
-        if need[NN]:
-            h = 3 * height + j
-            even_across(out, o + NN * pitch, rows, (h, h + 1, h + 2, h + 3, h + 4), taps.narrow, n)
-
-
-@kernel()
-def _sweep_3d(
-    image: Any, image_height: int, z: Any, y: Any, x: Any, taps: Any, channels: Any, shape: Any, out: Any
+def _sweep(
+    image: Any, sides: Any, z: Any, y: Any, x: Any, taps: Any, channels: Any, in_2d: bool, shape: Any, out: Any
 ) -> None:
-    """All of a tile in 3-D: the rows of `image` and `out` are those of (z, y) and of (channel, z, y)."""
-    need = _products_needed(channels)
+    """All of a tile, strip by strip; planes of `image` have `sides` rows and voxels."""
     nz, ny, nx = shape
-    slots = 2 * RADIUS + 1
+    gradients = channels.difference >= 0 or channels.gradient_magnitude >= 0 or channels.hessian >= 0
+    curvatures = channels.laplacian >= 0 or channels.hessian >= 0
+    slots = 1 if in_2d else 2 * RADIUS + 1
     strip = min(ROWS_PER_STRIP, ny)
-    padded = np.empty((strip + 2 * RADIUS, nx + 2 * RADIUS), np.float32)
-    rows = np.empty((4 * len(padded), nx), np.float32)
-    ring = np.empty((slots * PRODUCTS * strip, nx), np.float32)
+    padded = np.empty((strip + 2 * RADIUS) * PITCH, np.float32)
+    filtered = np.empty((strip + 2 * RADIUS) * FILTERED, np.float32)
+    ring = np.empty(slots * strip * PRODUCTS, np.float32)
+    tensor = np.empty(TENSOR, np.float32)
     held = np.empty(slots, np.int64)
-    slot = np.empty(slots, np.int64)
-    tensor = np.empty((6, nx), np.float32)
+    slot = np.empty(slots, np.uintp)
 
-    for top in range(0, ny, strip):
-        height = min(strip, ny - top)
-        picked = y.place[top : top + height + 2 * RADIUS]
-        held[:] = -1
-        for k in range(nz):
-            for i in range(slots):
-                plane = z.place[k + i]
-                slot[i] = plane % slots
-                if held[slot[i]] != plane:
-                    held[slot[i]] = plane
-                    _along_x(image, plane * image_height, picked, x, taps, need, padded, rows)
-                    _along_y(rows, len(padded), height, taps, need, ring, slot[i] * PRODUCTS * strip, strip)
-            for j in range(height):
-                _finish_3d(ring, slot, strip, j, taps, channels, tensor, out, k * ny + top + j, nz * ny)
+    for left in range(0, nx, WIDTH):
+        width = min(WIDTH, nx - left)
+        for top in range(0, ny, strip):
+            height = min(strip, ny - top)
+            held[:] = -1
+            for k in range(nz):
+                for i in range(slots):
+                    plane = z.place[k + i]
+                    place = plane % slots
+                    slot[i] = uintp(place * strip) * PRODUCTS
+                    if held[place] != plane:
+                        held[place] = plane
+                        for j in range(height + 2 * RADIUS):
+                            row = (plane * sides[0] + y.place[top + j]) * sides[1]
+                            pad_row(padded, uintp(j) * STEP, image, uintp(row), x, left, width + 2 * RADIUS)
+                        # All rows before: one that was stored a moment ago can't be loaded, shifted, without a stall.
+                        for j in range(height + 2 * RADIUS):
+                            _along_x(
+                                padded,
+                                uintp(j) * STEP,
+                                taps,
+                                gradients,
+                                curvatures,
+                                filtered,
+                                uintp(j) * FILTERED,
+                                width,
+                            )
+                        for j in range(height):
+                            o = slot[i] + uintp(j) * PRODUCTS
+                            _along_y(filtered, uintp(j) * FILTERED, taps, gradients, curvatures, ring, o, width)
+                for j in range(height):
+                    first, step = uintp((k * ny + top + j) * nx + left), uintp(nz * ny * nx)
+                    at = uintp(j) * PRODUCTS
+                    if in_2d:
+                        _finish_2d(ring, at, channels, tensor, out, first, step, width)
+                    else:
+                        five = (slot[0] + at, slot[1] + at, slot[2] + at, slot[3] + at, slot[4] + at)
+                        _finish_3d(ring, five, taps, channels, tensor, out, first, step, width)
+
+
+@kernel(forceinline=True)
+def _even_along(padded: Any, p: Any, taps: Any) -> Any:
+    return even(padded[p], padded[p + ONE], padded[p + TWO], padded[p + THREE], padded[p + FOUR], taps)
+
+
+@kernel(forceinline=True)
+def _odd_along(padded: Any, p: Any, taps: Any) -> Any:
+    return odd(padded[p], padded[p + ONE], padded[p + THREE], padded[p + FOUR], taps)
 
 
 @kernel()
-def _five(slot: Any, strip: int, product: int, j: int) -> Any:
-    """Row j of a product in the five planes of the ring."""
-    offset = product * strip + j
-    pitch = PRODUCTS * strip
-    return (
-        slot[0] * pitch + offset,
-        slot[1] * pitch + offset,
-        slot[2] * pitch + offset,
-        slot[3] * pitch + offset,
-        slot[4] * pitch + offset,
+def _along_x(padded: Any, p: Any, taps: Any, gradients: bool, curvatures: bool, out: Any, o: Any, n: int) -> None:
+    """Filter a padded row along x."""
+    smooth, first, second, narrow = taps.smooth, taps.first, taps.second, taps.narrow
+    g, d, q = (smooth[0], smooth[1], smooth[2]), (first[0], first[1], first[2]), (second[0], second[1], second[2])
+    w = (narrow[0], narrow[1], narrow[2])
+    for i in range(n):
+        x = uintp(i)
+        out[o + G + x] = _even_along(padded, p + x, g)
+    if gradients:
+        for i in range(n):
+            x = uintp(i)
+            out[o + D + x] = _odd_along(padded, p + x, d)
+            out[o + N + x] = _even_along(padded, p + x, w)
+    if curvatures:
+        for i in range(n):
+            x = uintp(i)
+            out[o + Q + x] = _even_along(padded, p + x, q)
+
+
+@kernel(forceinline=True)
+def _even_across(rows: Any, p: Any, taps: Any) -> Any:
+    """Of five rows that follow each other among the filtered ones."""
+    return even(
+        rows[p],
+        rows[p + FILTERED],
+        rows[p + TWO * FILTERED],
+        rows[p + THREE * FILTERED],
+        rows[p + FOUR * FILTERED],
+        taps,
     )
+
+
+@kernel(forceinline=True)
+def _odd_across(rows: Any, p: Any, taps: Any) -> Any:
+    return odd(rows[p], rows[p + FILTERED], rows[p + THREE * FILTERED], rows[p + FOUR * FILTERED], taps)
+
+
+@kernel()
+def _along_y(rows: Any, p: Any, taps: Any, gradients: bool, curvatures: bool, out: Any, o: Any, n: int) -> None:
+    """Filter what `_along_x` made along y, from five rows of each that begin at `p`."""
+    smooth, first, second, narrow = taps.smooth, taps.first, taps.second, taps.narrow
+    g, d, q = (smooth[0], smooth[1], smooth[2]), (first[0], first[1], first[2]), (second[0], second[1], second[2])
+    w = (narrow[0], narrow[1], narrow[2])
+    for i in range(n):
+        x = uintp(i)
+        out[o + GG + x] = _even_across(rows, p + G + x, g)
+    if gradients:
+        for i in range(n):
+            x = uintp(i)
+            out[o + DG + x] = _odd_across(rows, p + G + x, d)
+            out[o + GD + x] = _even_across(rows, p + D + x, g)
+            out[o + NN + x] = _even_across(rows, p + N + x, w)
+    if curvatures:
+        for i in range(n):
+            x = uintp(i)
+            out[o + QG + x] = _even_across(rows, p + G + x, q)
+            out[o + DD + x] = _odd_across(rows, p + D + x, d)
+            out[o + GQ + x] = _even_across(rows, p + Q + x, g)
+
+
+@kernel(forceinline=True)
+def _even_through(ring: Any, five: Any, p: Any, taps: Any) -> Any:
+    """Of a product's row in five planes."""
+    return even(ring[five[0] + p], ring[five[1] + p], ring[five[2] + p], ring[five[3] + p], ring[five[4] + p], taps)
+
+
+@kernel(forceinline=True)
+def _odd_through(ring: Any, five: Any, p: Any, taps: Any) -> Any:
+    return odd(ring[five[0] + p], ring[five[1] + p], ring[five[3] + p], ring[five[4] + p], taps)
 
 
 @kernel()
 def _finish_3d(
-    ring: Any, slot: Any, strip: int, j: int, taps: Any, channels: Any, tensor: Any, out: Any, row: int, pitch: int
+    ring: Any, five: Any, taps: Any, channels: Any, tensor: Any, out: Any, first: Any, step: Any, n: int
 ) -> None:
-    """The pass along z for one row, and what the filters make of it; output channels are `pitch` rows apart."""
-    n = ring.shape[1]
-    gg, gd, dg = _five(slot, strip, GG, j), _five(slot, strip, GD, j), _five(slot, strip, DG, j)
+    """The pass along z for one row, and what the filters make of it; output channels are `step` apart."""
+    smooth, once, twice, narrow = taps.smooth, taps.first, taps.second, taps.narrow
+    g, d, q = (smooth[0], smooth[1], smooth[2]), (once[0], once[1], once[2]), (twice[0], twice[1], twice[2])
+    w = (narrow[0], narrow[1], narrow[2])
     if channels.smoothing >= 0:
-        even_across(out, channels.smoothing * pitch + row, ring, gg, taps.smooth, n)
+        o = first + uintp(channels.smoothing) * step
+        for i in range(n):
+            x = uintp(i)
+            out[o + x] = _even_through(ring, five, GG + x, g)
     if channels.difference >= 0:
-        even_across(tensor, 0, ring, gg, taps.smooth, n)
-        even_across(tensor, 1, ring, _five(slot, strip, NN, j), taps.narrow, n)
-        o = channels.difference * pitch + row
-        for x in range(n):
-            out[o, x] = tensor[0, x] - tensor[1, x]
+        o = first + uintp(channels.difference) * step
+        for i in range(n):
+            x = uintp(i)
+            out[o + x] = _even_through(ring, five, GG + x, g) - _even_through(ring, five, NN + x, w)
     if channels.gradient_magnitude >= 0:
-        even_across(tensor, 0, ring, gd, taps.smooth, n)
-        even_across(tensor, 1, ring, dg, taps.smooth, n)
-        odd_across(tensor, 2, ring, gg, taps.first, n)
-        o = channels.gradient_magnitude * pitch + row
-        for x in range(n):
-            dx, dy, dz = tensor[0, x], tensor[1, x], tensor[2, x]
-            out[o, x] = np.sqrt((dx * dx + dy * dy) + dz * dz)
-    if channels.laplacian >= 0 or channels.hessian >= 0:
-        even_across(tensor, XX, ring, _five(slot, strip, GQ, j), taps.smooth, n)
-        even_across(tensor, YY, ring, _five(slot, strip, QG, j), taps.smooth, n)
-        even_across(tensor, ZZ, ring, gg, taps.second, n)
+        o = first + uintp(channels.gradient_magnitude) * step
+        for i in range(n):
+            x = uintp(i)
+            dx, dy = _even_through(ring, five, GD + x, g), _even_through(ring, five, DG + x, g)
+            dz = _odd_through(ring, five, GG + x, d)
+            out[o + x] = np.sqrt((dx * dx + dy * dy) + dz * dz)
     if channels.laplacian >= 0:
-        o = channels.laplacian * pitch + row
-        for x in range(n):
-            out[o, x] = (tensor[XX, x] + tensor[YY, x]) + tensor[ZZ, x]
+        o = first + uintp(channels.laplacian) * step
+        for i in range(n):
+            x = uintp(i)
+            xx, yy = _even_through(ring, five, GQ + x, g), _even_through(ring, five, QG + x, g)
+            out[o + x] = (xx + yy) + _even_through(ring, five, GG + x, q)
     if channels.hessian >= 0:
-        even_across(tensor, XY, ring, _five(slot, strip, DD, j), taps.smooth, n)
-        odd_across(tensor, XZ, ring, gd, taps.first, n)
-        odd_across(tensor, YZ, ring, dg, taps.first, n)
-        eigenvalues_3x3(tensor, 0, 1, out, channels.hessian * pitch + row, pitch, n)
+        for i in range(n):
+            x = uintp(i)
+            tensor[XX + x] = _even_through(ring, five, GQ + x, g)
+            tensor[XY + x] = _even_through(ring, five, DD + x, g)
+            tensor[XZ + x] = _odd_through(ring, five, GD + x, d)
+            tensor[YY + x] = _even_through(ring, five, QG + x, g)
+            tensor[YZ + x] = _odd_through(ring, five, DG + x, d)
+            tensor[ZZ + x] = _even_through(ring, five, GG + x, q)
+        eigenvalues_3x3(tensor, uintp(0), STEP, out, first + uintp(channels.hessian) * step, step, n)
 
 
 @kernel()
-def _sweep_2d(
-    image: Any, image_height: int, z: Any, y: Any, x: Any, taps: Any, channels: Any, shape: Any, out: Any
-) -> None:
-    """All of a tile, plane by plane: the rows of `image` and `out` are those of (z, y) and of (channel, z, y)."""
-    need = _products_needed(channels)
-    nz, ny, nx = shape
-    padded = np.empty((ny + 2 * RADIUS, nx + 2 * RADIUS), np.float32)
-    rows = np.empty((4 * len(padded), nx), np.float32)
-    product = np.empty((PRODUCTS * ny, nx), np.float32)
-    tensor = np.empty((3, nx), np.float32)
-    for k in range(nz):
-        _along_x(image, z.place[k] * image_height, y.place, x, taps, need, padded, rows)
-        _along_y(rows, len(padded), ny, taps, need, product, 0, ny)
-        for j in range(ny):
-            _finish_2d(product, ny, j, channels, tensor, out, k * ny + j, nz * ny)
-
-
-@kernel()
-def _finish_2d(product: Any, height: int, j: int, channels: Any, tensor: Any, out: Any, row: int, pitch: int) -> None:
-    """What the filters make of one row of the products; output channels are `pitch` rows apart."""
-    gg, gd, dg, dd, gq, qg, nn = (
-        j,
-        height + j,
-        2 * height + j,
-        3 * height + j,
-        4 * height + j,
-        5 * height + j,
-        6 * height + j,
-    )
-    for x in range(product.shape[1]):
-        if channels.smoothing >= 0:
-            out[channels.smoothing * pitch + row, x] = product[gg, x]
-        if channels.difference >= 0:
-            out[channels.difference * pitch + row, x] = product[gg, x] - product[nn, x]
-        if channels.gradient_magnitude >= 0:
-            dx, dy = product[gd, x], product[dg, x]
-            out[channels.gradient_magnitude * pitch + row, x] = np.sqrt(dx * dx + dy * dy)
-        if channels.laplacian >= 0:
-            out[channels.laplacian * pitch + row, x] = product[gq, x] + product[qg, x]
-        if channels.hessian >= 0:
-            tensor[0, x], tensor[1, x], tensor[2, x] = product[gq, x], product[dd, x], product[qg, x]
+def _finish_2d(product: Any, p: Any, channels: Any, tensor: Any, out: Any, first: Any, step: Any, n: int) -> None:
+    """What the filters make of one row of the products; output channels are `step` apart."""
+    if channels.smoothing >= 0:
+        o = first + uintp(channels.smoothing) * step
+        for i in range(n):
+            x = uintp(i)
+            out[o + x] = product[p + GG + x]
+    if channels.difference >= 0:
+        o = first + uintp(channels.difference) * step
+        for i in range(n):
+            x = uintp(i)
+            out[o + x] = product[p + GG + x] - product[p + NN + x]
+    if channels.gradient_magnitude >= 0:
+        o = first + uintp(channels.gradient_magnitude) * step
+        for i in range(n):
+            x = uintp(i)
+            dx, dy = product[p + GD + x], product[p + DG + x]
+            out[o + x] = np.sqrt(dx * dx + dy * dy)
+    if channels.laplacian >= 0:
+        o = first + uintp(channels.laplacian) * step
+        for i in range(n):
+            x = uintp(i)
+            out[o + x] = product[p + GQ + x] + product[p + QG + x]
     if channels.hessian >= 0:
-        eigenvalues_2x2(tensor, 0, 1, out, channels.hessian * pitch + row, pitch, product.shape[1])
+        for i in range(n):
+            x = uintp(i)
+            # The solver reads three rows that follow each other.
+            tensor[x] = product[p + GQ + x]
+            tensor[STEP + x] = product[p + DD + x]
+            tensor[TWO * STEP + x] = product[p + QG + x]
+        eigenvalues_2x2(tensor, uintp(0), STEP, out, first + uintp(channels.hessian) * step, step, n)

@@ -12,9 +12,10 @@ import math
 from typing import Any
 
 import numpy as np
+from numba import uintp
 
 from ecc_px.compiling import kernel
-from ecc_px.filters.rows import fma
+from ecc_px.filters.rows import fma, fma_double
 
 # cos(acos(r) / 3) on [0, 1], coefficients of r⁰ … r⁷; largest error 1.1e-8.
 C0, C1, C2, C3, C4, C5, C6, C7 = (
@@ -35,47 +36,55 @@ TINY = np.float32(1e-18)
 
 
 @kernel()
-def eigenvalues_2x2(matrix: Any, first: int, step: int, out: Any, o: int, out_step: int, n: int) -> None:
+def eigenvalues_2x2(matrix: Any, first: Any, step: Any, out: Any, o: Any, out_step: Any, n: int) -> None:
     """Eigenvalues of [[xx, xy], [xy, yy]] in float32.
 
-    The elements are the rows `first`, `first` + `step`, … of `matrix` in the order xx, xy, yy; the eigenvalues become
-    the rows `o` and `o` + `out_step` of `out`.
+    The elements are rows of the 1-D array `matrix` that begin at `first`, `first` + `step`, … (unsigned) in the order
+    xx, xy, yy; the eigenvalues become the rows at `o` and `o` + `out_step` of `out`.
     """
-    xx, xy, yy = first, first + step, first + 2 * step
     half = np.float32(0.5)
-    for x in range(n):
-        centre = (matrix[xx, x] + matrix[yy, x]) * half
-        side = (matrix[xx, x] - matrix[yy, x]) * half
-        distance = np.sqrt(side * side + matrix[xy, x] * matrix[xy, x])
-        out[o, x] = centre + distance
-        out[o + out_step, x] = centre - distance
+    for i in range(n):
+        x = uintp(i)
+        xx, xy, yy = matrix[first + x], matrix[first + step + x], matrix[first + uintp(2) * step + x]
+        centre = (xx + yy) * half
+        side = (xx - yy) * half
+        distance = np.sqrt(side * side + xy * xy)
+        out[o + x] = centre + distance
+        out[o + out_step + x] = centre - distance
 
 
 @kernel()
-def eigenvalues_3x3(matrix: Any, first: int, step: int, out: Any, o: int, out_step: int, n: int) -> None:
+def eigenvalues_3x3(matrix: Any, first: Any, step: Any, out: Any, o: Any, out_step: Any, n: int) -> None:
     """Eigenvalues of symmetric 3×3 matrices.
 
-    The elements are the rows `first`, `first` + `step`, … of `matrix` in the order xx, xy, xz, yy, yz, zz; the
-    eigenvalues become the rows `o`, `o` + `out_step` and `o` + 2 · `out_step` of `out`.
+    The elements are rows of the 1-D array `matrix` that begin at `first`, `first` + `step`, … (unsigned) in the order
+    xx, xy, xz, yy, yz, zz; the eigenvalues become the rows at `o`, `o` + `out_step` and `o` + 2 · `out_step` of `out`.
     """
-    xx, xy, xz = first, first + step, first + 2 * step
-    yy, yz, zz = first + 3 * step, first + 4 * step, first + 5 * step
-    middle, small = o + out_step, o + 2 * out_step
+    xx, xy, xz = first, first + step, first + uintp(2) * step
+    yy, yz, zz = first + uintp(3) * step, first + uintp(4) * step, first + uintp(5) * step
+    middle, small = o + out_step, o + uintp(2) * out_step
     one, two, four = np.float32(1), np.float32(2), np.float32(4)
-    for x in range(n):
-        trace = (np.float64(matrix[xx, x]) + np.float64(matrix[yy, x]) + np.float64(matrix[zz, x])) * (1.0 / 3.0)
-        a, b, c = matrix[xx, x] - trace, matrix[yy, x] - trace, matrix[zz, x] - trace
-        d, e, f = np.float64(matrix[xy, x]), np.float64(matrix[xz, x]), np.float64(matrix[yz, x])
+    for i in range(n):
+        x = uintp(i)
+        a, b, c = np.float64(matrix[xx + x]), np.float64(matrix[yy + x]), np.float64(matrix[zz + x])
+        d, e, f = np.float64(matrix[xy + x]), np.float64(matrix[xz + x]), np.float64(matrix[yz + x])
+        mean = (a + b + c) * (1.0 / 3.0)
+        a, b, c = a - mean, b - mean, c - mean
         # The deviatoric part: p is its size; r, half of its determinant at size 1, is the cosine of thrice the angle.
-        p2 = (a * a + b * b + c * c + 2.0 * (d * d + e * e + f * f)) * (1.0 / 6.0)
+        ff, ee, dd = f * f, e * e, d * d
+        p2 = fma_double(a, a, fma_double(b, b, fma_double(c, c, 2.0 * (dd + ee + ff)))) * (1.0 / 6.0)
         p = np.sqrt(np.float32(p2))
-        half_det = 0.5 * (a * (b * c - f * f) - d * (d * c - f * e) + e * (d * f - b * e))
+        minor_a = fma_double(b, c, -ff)
+        minor_d = fma_double(d, c, -(f * e))
+        minor_e = fma_double(d, f, -(b * e))
+        half_det = 0.5 * fma_double(a, minor_a, fma_double(e, minor_e, -(d * minor_d)))
         inverse = np.float64(one / max(p, TINY))
         inverse3 = inverse * inverse * inverse
         # p is rounded to float32: with its cube for the exact size³, 1 − r² would cancel to noise near r = 1.
         r = np.float32(half_det * inverse3)
-        sine3 = np.sqrt(np.float32(max(p2 * p2 * p2 - half_det * half_det, 0.0) * inverse3 * inverse3))
-        q = np.float32(trace)
+        square = max(fma_double(p2 * p2, p2, -(half_det * half_det)), 0.0)
+        sine3 = np.sqrt(np.float32(square * inverse3 * inverse3))
+        q = np.float32(mean)
 
         u = min(abs(r), one)
         cosine = C7
@@ -93,6 +102,6 @@ def eigenvalues_3x3(matrix: Any, first: int, step: int, out: Any, o: int, out_st
         root1 = q + two * along
         root2 = q - along + across
         root3 = q - along - across
-        out[o, x] = max(root1, root2)
-        out[middle, x] = max(min(root1, root2), root3)
-        out[small, x] = min(root1, root3)
+        out[o + x] = max(root1, root2)
+        out[middle + x] = max(min(root1, root2), root3)
+        out[small + x] = min(root1, root3)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,8 @@ from numba import uintp
 from ecc_px.compiling import kernel
 from ecc_px.filters.borders import grow, reach
 from ecc_px.filters.gaussian import HalfKernel
-from ecc_px.filters.rows import add_four_pairs, add_pair, pad_row, scale_row
+from ecc_px.filters.rows import pad_row, smooth_row
+from ecc_px.filters.scratch import scratch
 
 Interval3 = tuple[slice, slice, slice]
 
@@ -24,6 +25,7 @@ def smooth(
     taps: HalfKernel | tuple[HalfKernel, HalfKernel, HalfKernel],
     *,
     in_2d: bool = False,
+    out: npt.NDArray[np.float32] | None = None,
 ) -> npt.NDArray[np.float32]:
     """Gaussian smoothing, mirrored at the volume's border.
 
@@ -36,6 +38,8 @@ def smooth(
     taps : half kernel, or one for each of z, y, x
     in_2d : bool
         Smooth each z plane by itself.
+    out : (z, y, x) float32, optional
+        C-contiguous array to be filled and returned.
 
     Returns
     -------
@@ -44,107 +48,77 @@ def smooth(
     along_z, along_y, along_x = taps if isinstance(taps, tuple) else (taps, taps, taps)
     planes = output[0] if in_2d else grow(output[0], len(along_z) - 1, extent[0])
     rows = grow(output[1], len(along_y) - 1, extent[1])
-    height = source[1].stop - source[1].start
-    corners = (planes.start - source[0].start) * height + rows.start - source[1].start
+    height, width = (side.stop - side.start for side in source[1:])
+    corner = ((planes.start - source[0].start) * height + rows.start - source[1].start) * width
     y = reach(output[1], rows, extent[1], len(along_y) - 1)
     x = reach(output[2], source[2], extent[2], len(along_x) - 1)
-    shape = [side.stop - side.start for side in (planes, output[1], output[2])]
-    smoothed = np.empty(shape, np.float32)
-    image_rows = image.reshape(-1, image.shape[2])
-    used = rows.stop - rows.start
-    _smooth_planes(image_rows, corners, height, used, y, x, along_y, along_x, _rows_of(smoothed), shape[0])
+    ny, nx = (side.stop - side.start for side in output[1:])
+    if out is None:
+        out = np.empty((output[0].stop - output[0].start, ny, nx), np.float32)
+    memory = out.reshape(-1, copy=False)
+    layout = Layout(corner, height * width, width, rows.stop - rows.start)
     if in_2d:
-        return smoothed
-    out = np.empty((output[0].stop - output[0].start, *shape[1:]), np.float32)
+        _smooth_planes(image.ravel(), layout, planes.stop - planes.start, y, x, along_y, along_x, memory, nx)
+        return out
+    pitch = pitch_of(nx)
+    smoothed = scratch("smoothed along x and y", (planes.stop - planes.start) * ny * pitch)
+    _smooth_planes(image.ravel(), layout, planes.stop - planes.start, y, x, along_y, along_x, smoothed, pitch)
     z = reach(output[0], planes, extent[0], len(along_z) - 1)
-    _smooth_across(_rows_of(smoothed), z, shape[1], along_z, _rows_of(out))
+    _smooth_across(smoothed, pitch, z, ny, along_z, memory, nx)
     return out
 
 
-def _rows_of(image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """(z, y, x) → (row, x), the same memory."""
-    return image.reshape(-1, image.shape[-1])
+@kernel()
+def pitch_of(n: int) -> int:
+    """Memory between rows of `n` voxels, so that rows of successive planes do not compete for the same lines of cache.
+
+    Rows begin at a line (16 voxels), and 64 rows are not a multiple of the 4096 bytes after which a first-level cache
+    begins again.
+    """
+    return (n + 31) // 16 * 16
+
+
+class Layout(NamedTuple):
+    """Rows of planes in memory: where the first row begins, voxels from plane to plane and row to row, rows used."""
+
+    first: int
+    plane: int
+    row: int
+    used: int
 
 
 @kernel()
 def _smooth_planes(
-    image: Any, first: int, height: int, used: int, y: Any, x: Any, taps_y: Any, taps_x: Any, out: Any, planes: int
+    memory: Any, layout: Any, planes: int, y: Any, x: Any, taps_y: Any, taps_x: Any, out: Any, pitch: int
 ) -> None:
     """Smooth planes along x and y, one after the other, so that a plane stays in cache.
 
-    A plane of `image` has `height` rows, of which `used` are read, from row `first` of all on.
+    Rows of `out` are `pitch` apart.
     """
     ny, nx = y.place.size - 2 * (taps_y.size - 1), x.place.size - 2 * (taps_x.size - 1)
-    padded = np.empty((used, x.place.size), np.float32)
-    along_x = np.empty((used, nx), np.float32)
+    padded_pitch, row_pitch = uintp(pitch_of(x.place.size)), uintp(pitch)
+    padded = np.empty(layout.used * padded_pitch, np.float32)
+    along_x = np.empty(layout.used * row_pitch, np.float32)
+    shifts = np.arange(2 * taps_x.size - 1)
     for k in range(planes):
         # All rows first: a row that was stored a moment ago can't be loaded again, shifted, without a stall.
-        for j in range(used):
-            pad_row(padded, j, image, first + k * height + j, x)
-        for j in range(used):
-            smooth_along(along_x, j, padded, j, taps_x, nx)
+        first = uintp(layout.first + k * layout.plane)
+        for j in range(layout.used):
+            row = first + uintp(j) * uintp(layout.row)
+            pad_row(padded, uintp(j) * padded_pitch, memory, row, x, 0, x.place.size)
+        for j in range(layout.used):
+            o = uintp(j) * row_pitch
+            smooth_row(along_x, o, padded, shifts, 0, uintp(1), uintp(j) * padded_pitch, taps_x, nx)
         for j in range(ny):
-            smooth_across(out, k * ny + j, along_x, y.place, j, 1, 0, taps_y, nx)
+            o = uintp(k * ny + j) * row_pitch
+            smooth_row(out, o, along_x, y.place, j, row_pitch, uintp(0), taps_y, nx)
 
 
 @kernel()
-def _smooth_across(image: Any, z: Any, ny: int, taps: Any, out: Any) -> None:
-    """Smooth along z: planes have `ny` rows."""
+def _smooth_across(memory: Any, pitch: int, z: Any, ny: int, taps: Any, out: Any, nx: int) -> None:
+    """Smooth along z: planes have `ny` rows, `pitch` apart in `memory`; those of `out` follow each other."""
     nz = z.place.size - 2 * (taps.size - 1)
     for j in range(ny):
         for k in range(nz):
-            smooth_across(out, k * ny + j, image, z.place, k, ny, j, taps, image.shape[1])
-
-
-@kernel()
-def smooth_along(out: Any, o: int, padded: Any, row: int, taps: Any, n: int) -> None:
-    """Smooth a row along x; `padded` has `radius` more voxels on either side."""
-    radius = taps.size - 1
-    centre = uintp(radius)
-    scale_row(out, o, padded, row, centre, taps[0], n)
-    rows = (row, row, row, row)
-    j = 1
-    while j + 3 <= radius:
-        i = uintp(j)
-        before = (centre - i, centre - i - uintp(1), centre - i - uintp(2), centre - i - uintp(3))
-        after = (centre + i, centre + i + uintp(1), centre + i + uintp(2), centre + i + uintp(3))
-        weights = (taps[j], taps[j + 1], taps[j + 2], taps[j + 3])
-        add_four_pairs(out, o, padded, rows, rows, before, after, weights, n)
-        j += 4
-    while j <= radius:
-        add_pair(out, o, padded, row, row, centre - uintp(j), centre + uintp(j), taps[j], n)
-        j += 1
-
-
-@kernel()
-def smooth_across(
-    out: Any, o: int, rows: Any, place: Any, start: int, stride: int, offset: int, taps: Any, n: int
-) -> None:
-    """Smooth over the rows place[start …] · stride + offset, of which the middle one is the centre."""
-    radius = taps.size - 1
-    centre = start + radius
-    still = uintp(0)
-    stills = (still, still, still, still)
-    scale_row(out, o, rows, place[centre] * stride + offset, still, taps[0], n)
-    j = 1
-    while j + 3 <= radius:
-        b, a = centre - j, centre + j
-        before = (
-            place[b] * stride + offset,
-            place[b - 1] * stride + offset,
-            place[b - 2] * stride + offset,
-            place[b - 3] * stride + offset,
-        )
-        after = (
-            place[a] * stride + offset,
-            place[a + 1] * stride + offset,
-            place[a + 2] * stride + offset,
-            place[a + 3] * stride + offset,
-        )
-        weights = (taps[j], taps[j + 1], taps[j + 2], taps[j + 3])
-        add_four_pairs(out, o, rows, before, after, stills, stills, weights, n)
-        j += 4
-    while j <= radius:
-        before_row, after_row = place[centre - j] * stride + offset, place[centre + j] * stride + offset
-        add_pair(out, o, rows, before_row, after_row, still, still, taps[j], n)
-        j += 1
+            o = uintp(k * ny + j) * uintp(nx)
+            smooth_row(out, o, memory, z.place, k, uintp(ny * pitch), uintp(j * pitch), taps, nx)

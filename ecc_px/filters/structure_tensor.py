@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numba import uintp
 
 from ecc_px.compiling import kernel
 from ecc_px.filters.borders import Reach, grow, reach
 from ecc_px.filters.derivatives import RADIUS, DerivativeScale
 from ecc_px.filters.eigenvalues import eigenvalues_2x2, eigenvalues_3x3
-from ecc_px.filters.rows import even_across, even_along, odd_across, odd_along, pad_row
-from ecc_px.filters.separable import Interval3
+from ecc_px.filters.rows import even, odd, pad_row
+from ecc_px.filters.separable import Interval3, pitch_of
 
 REACH = 2 * RADIUS
 """The gradient's radius and the average's."""
@@ -61,18 +62,24 @@ def structure_tensor_eigenvalues(
             for j in range(i, len(components))
         ]
     )
-    pitch = out.shape[1] * out.shape[2]
-    tensor_rows, out_rows = tensor.reshape(-1, tensor.shape[3]), out.reshape(-1, out.shape[3], copy=False)
-    _eigenvalues_of_rows(tensor_rows, out_rows, pitch, in_2d)
+    _eigenvalues_of_rows(
+        tensor.reshape(-1), out.reshape(-1, copy=False), out.shape[1] * out.shape[2], out.shape[3], in_2d
+    )
 
 
 @kernel()
-def _across(out: Any, o: int, rows: Any, picked: Any, taps: Any, n: int) -> None:
-    """A half kernel with a 0 at its centre is a first derivative's."""
+def _filter_row(out: Any, o: Any, rows: Any, five: Any, taps: Any, n: int) -> None:
+    """A row from the five at hand; a half kernel with a 0 at its centre is a first derivative's."""
+    weights = (taps[0], taps[1], taps[2])
+    p0, p1, p2, p3, p4 = five
     if taps[0] == 0:
-        odd_across(out, o, rows, picked, taps, n)
+        for i in range(n):
+            x = uintp(i)
+            out[o + x] = odd(rows[p0 + x], rows[p1 + x], rows[p3 + x], rows[p4 + x], weights)
     else:
-        even_across(out, o, rows, picked, taps, n)
+        for i in range(n):
+            x = uintp(i)
+            out[o + x] = even(rows[p0 + x], rows[p1 + x], rows[p2 + x], rows[p3 + x], rows[p4 + x], weights)
 
 
 @kernel()
@@ -80,38 +87,52 @@ def _separable(image: Any, z: Any, y: Any, x: Any, taps_z: Any, taps_y: Any, tap
     """Filter along x, y and z with half kernels of radius 2; without `taps_z`, plane by plane."""
     planes, height, width = image.shape
     ny, nx = y.place.size - 2 * RADIUS, x.place.size - 2 * RADIUS
-    image_rows = image.reshape(planes * height, width)
-    padded = np.empty((height, nx + 2 * RADIUS), np.float32)
-    rows = np.empty((height, nx), np.float32)
-    smoothed = np.empty((planes * ny, nx), np.float32)
+    memory = image.reshape(-1)
+    long, pitch = uintp(pitch_of(x.place.size)), uintp(pitch_of(nx))
+    padded = np.empty(height * long, np.float32)
+    rows = np.empty(height * pitch, np.float32)
+    smoothed = np.empty(planes * ny * pitch, np.float32)
     for k in range(planes):
         for j in range(height):
-            pad_row(padded, j, image_rows, k * height + j, x)
+            pad_row(padded, uintp(j) * long, memory, uintp((k * height + j) * width), x, 0, x.place.size)
         for j in range(height):
-            if taps_x[0] == 0:
-                odd_along(rows, j, padded, j, taps_x, nx)
-            else:
-                even_along(rows, j, padded, j, taps_x, nx)
+            p = uintp(j) * long
+            _filter_row(
+                rows, uintp(j) * pitch, padded, (p, p + uintp(1), p + uintp(2), p + uintp(3), p + uintp(4)), taps_x, nx
+            )
         for j in range(ny):
-            p = y.place[j : j + 5]
-            _across(smoothed, k * ny + j, rows, (p[0], p[1], p[2], p[3], p[4]), taps_y, nx)
+            _filter_row(smoothed, uintp(k * ny + j) * pitch, rows, _five(y.place, j, pitch, uintp(0)), taps_y, nx)
     if taps_z.size == 0:
-        return smoothed.reshape(planes, ny, nx)
+        return smoothed.reshape(planes, ny, pitch)[:, :, :nx].copy()
     nz = z.place.size - 2 * RADIUS
-    out = np.empty((nz * ny, nx), np.float32)
+    out = np.empty((nz, ny, nx), np.float32)
+    out_memory = out.reshape(-1)
     for k in range(nz):
-        p = z.place[k : k + 5] * ny
         for j in range(ny):
-            picked = (p[0] + j, p[1] + j, p[2] + j, p[3] + j, p[4] + j)
-            _across(out, k * ny + j, smoothed, picked, taps_z, nx)
-    return out.reshape(nz, ny, nx)
+            five = _five(z.place, k, uintp(ny) * pitch, uintp(j) * pitch)
+            _filter_row(out_memory, uintp((k * ny + j) * nx), smoothed, five, taps_z, nx)
+    return out
+
+
+@kernel(forceinline=True)
+def _five(place: Any, i: int, stride: Any, offset: Any) -> Any:
+    """Where the rows ``place[i]`` … ``place[i + 4]`` begin."""
+    return (
+        uintp(place[i]) * stride + offset,
+        uintp(place[i + 1]) * stride + offset,
+        uintp(place[i + 2]) * stride + offset,
+        uintp(place[i + 3]) * stride + offset,
+        uintp(place[i + 4]) * stride + offset,
+    )
 
 
 @kernel()
-def _eigenvalues_of_rows(tensor: Any, out: Any, pitch: int, in_2d: bool) -> None:
-    """Elements and eigenvalues each have `pitch` rows."""
-    for row in range(pitch):
+def _eigenvalues_of_rows(tensor: Any, out: Any, rows: int, n: int, in_2d: bool) -> None:
+    """Elements and eigenvalues each have `rows` rows of `n` voxels."""
+    step = uintp(rows * n)
+    for row in range(rows):
+        first = uintp(row * n)
         if in_2d:
-            eigenvalues_2x2(tensor, row, pitch, out, row, pitch, out.shape[1])
+            eigenvalues_2x2(tensor, first, step, out, first, step, n)
         else:
-            eigenvalues_3x3(tensor, row, pitch, out, row, pitch, out.shape[1])
+            eigenvalues_3x3(tensor, first, step, out, first, step, n)

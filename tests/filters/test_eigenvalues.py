@@ -11,7 +11,8 @@ UPPER_3 = [(0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)]
 def solve_3x3(matrices):
     elements = np.stack([matrices[:, i, j] for i, j in UPPER_3]).astype(np.float32)
     out = np.empty((3, len(matrices)), np.float32)
-    eigenvalues_3x3(elements, 0, 1, out, 0, 1, len(matrices))
+    n = np.uintp(len(matrices))
+    eigenvalues_3x3(elements.ravel(), np.uintp(0), n, out.ravel(), np.uintp(0), n, len(matrices))
     return out.T
 
 
@@ -60,6 +61,7 @@ def test_2x2_matrices():
     rng = np.random.default_rng(4)
     elements = rng.standard_normal((3, 5000)).astype(np.float32)
     out = np.empty((2, 5000), np.float32)
-    eigenvalues_2x2(elements, 0, 1, out, 0, 1, 5000)
+    n = np.uintp(5000)
+    eigenvalues_2x2(elements.ravel(), np.uintp(0), n, out.ravel(), np.uintp(0), n, 5000)
     matrices = elements[[0, 1, 1, 2]].T.reshape(-1, 2, 2).astype(np.float64)
     np.testing.assert_allclose(out[::-1].T, np.linalg.eigvalsh(matrices), atol=2e-6)

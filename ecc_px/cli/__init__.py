@@ -11,7 +11,7 @@ from types import FrameType
 
 import typer
 
-from ecc_px.cli import cells, classifiers, convert, info, labels, predict, project, run, train, warmup
+from ecc_px.cli import cells, check, classifiers, convert, info, labels, predict, project, run, train, warmup
 from ecc_px.errors import EccPxError
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command("info")(info.info)
+app.command("check")(check.check)
 app.command("convert")(convert.convert)
 app.command("predict")(predict.predict)
 app.add_typer(cells.app, name="cells")

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from ecc_px.completeness.findings import CheckReport, Finding, Kind
 from ecc_px.completeness.fingerprint import fingerprint
+from ecc_px.completeness.judging import Seen, judge
+from ecc_px.completeness.plane_files import PlaneStack, announced_planes, read_headers
+from ecc_px.completeness.plane_names import read_names
+from ecc_px.completeness.scanning import scan
+from ecc_px.completeness.zero_tail import zero_tail, zero_tail_sentence
 from ecc_px.errors import IncompleteVolume, InvalidSetting, UnreadableVolume
-from ecc_px.volumes import open_volume
-from ecc_px.volumes.streaming import Progress
+from ecc_px.volumes import Volume, open_volume
+from ecc_px.volumes.naming import TIFF_SUFFIXES, ZARR_SUFFIXES, split_inner_path, suffix_of
+from ecc_px.volumes.streaming import Progress, usable_processors
 from ecc_px.volumes.volume import VoxelUm
 from ecc_px.volumes.voxel_size import resolve_voxel_size
+
+LISTED = 200
+"""Findings that a report holds; of more, only the number."""
 
 
 def check_input(
@@ -21,9 +32,13 @@ def check_input(
     channel: int | None = None,
     allow_missing: bool = False,
     voxel_um: VoxelUm | None = None,
+    quick: bool = False,
+    jobs: int | None = None,
     progress: Progress | None = None,
 ) -> CheckReport:
     """Look for everything that is missing or damaged in an image.
+
+    Every voxel is read once, in bounded memory.
 
     Parameters
     ----------
@@ -37,6 +52,10 @@ def check_input(
         Missing planes are a warning, not a finding.
     voxel_um : (z, y, x) µm, optional
         What the caller takes the voxel size to be; that the file says something else is a warning.
+    quick : bool
+        Look at names, sizes and headers only.
+    jobs : int, optional
+        Threads; default one for each processor.
     progress : function of (voxels done, voxels in all), optional
 
     Raises
@@ -45,23 +64,115 @@ def check_input(
         The image can't be looked at in the way that is asked for: wrong axes, no such level or channel.
     """
     path = Path(path)
-    warnings: list[Finding] = []
+    looking = _Looking(allow_missing, quick, jobs or usable_processors(), progress)
+    if _is_folder_of_planes(path):
+        found, planes = _check_planes(path, axes, channel, looking)
+    else:
+        found, planes = _check_file(path, axes, level, channel, voxel_um, looking)
+    return _report(path, found, planes, quick=quick)
+
+
+@dataclass(frozen=True)
+class _Looking:
+    """How an input is looked at."""
+
+    allow_missing: bool
+    quick: bool
+    jobs: int
+    progress: Progress | None
+
+    def through(self, volume: Volume, channel: int | None = None) -> Iterator[Finding]:
+        """What is found by reading a volume."""
+        if self.quick:
+            return
+        scanned = scan(volume, channel=channel, jobs=self.jobs, progress=self.progress)
+        if isinstance(volume, PlaneStack):
+            seen = Seen(volume, scanned, channel, volume.name_of, volume.file_of)
+        else:
+            seen = Seen(volume, scanned, channel, str, lambda z: volume.path)
+        yield from judge(seen, allow_missing=self.allow_missing)
+
+
+def _is_folder_of_planes(path: Path) -> bool:
+    if not path.is_dir() or suffix_of(path) in ZARR_SUFFIXES:
+        return False
+    return any(entry.suffix.lower() in TIFF_SUFFIXES and entry.is_file() for entry in path.iterdir())
+
+
+def _check_planes(folder: Path, axes: str | None, channel: int | None, looking: _Looking) -> tuple[list[Finding], int]:
+    """Findings of a folder of planes, and how many sound planes a channel has."""
+    names = read_names(folder)
+    found, planes = list(names.findings), 0
+    for of_channel in names.channels if channel is None else names.channels[channel : channel + 1]:
+        headers, more = read_headers(of_channel.planes)
+        found += [*more, *announced_planes(headers, of_channel.planes)]
+        planes = max(planes, len(headers))
+        if headers:
+            found += looking.through(PlaneStack(folder, headers))
+    if looking.allow_missing:
+        found = [_let_pass(finding) if finding.kind is Kind.missing_plane else finding for finding in found]
+    if all(finding.is_warning for finding in found):
+        found += _opening(folder, axes)
+    return found, planes
+
+
+def _let_pass(finding: Finding) -> Finding:
+    sentence = f"{finding.sentence.partition(' Copy')[0]} Treated as empty."
+    return Finding(finding.kind, finding.where, sentence, is_warning=True)
+
+
+def _opening(path: Path, axes: str | None) -> Iterator[Finding]:
+    """What the reader says of an image with which nothing else is wrong: a voxel type that we don't read, perhaps."""
+    try:
+        open_volume(path, axes=axes).close()
+    except UnreadableVolume as error:
+        yield _finding_of(path, error)
+
+
+def _check_file(
+    path: Path, axes: str | None, level: int, channel: int | None, voxel_um: VoxelUm | None, looking: _Looking
+) -> tuple[list[Finding], int]:
+    """Findings of a file or a Zarr folder, and how many planes it has."""
     try:
         with open_volume(path, axes=axes, level=level) as volume:
-            planes = volume.shape[0]
             if channel is not None and not 0 <= channel < volume.channels:
                 raise InvalidSetting(f"{path}: it has no channel {channel}, only 0 to {volume.channels - 1}.")
+            found = []
             if voxel_um is not None and (warning := resolve_voxel_size(volume, voxel_um)[1]):
-                warnings.append(Finding(Kind.other, "voxel size", warning))
+                found.append(Finding(Kind.other, "voxel size", warning, is_warning=True))
+            # A compressed NIfTI file is unpacked by the first read, and fails there as a whole.
+            volume.read((slice(0, 1), slice(0, 1), slice(0, 1))) if path.suffix == ".gz" else None
+            found += looking.through(volume, channel)
+            return found, volume.shape[0]
     except UnreadableVolume as error:
-        kind = Kind.cut_short if isinstance(error, IncompleteVolume) else Kind.unreadable
-        return CheckReport(path, findings=(Finding(kind, str(path), str(error)),), fingerprint=_fingerprint(path))
-    return CheckReport(path, warnings=tuple(warnings), planes=planes, fingerprint=fingerprint(path))
+        return [_finding_of(path, error)], 0
 
 
-def _fingerprint(path: Path) -> str:
-    """Of a damaged input, as far as it can be read."""
+def _finding_of(path: Path, error: UnreadableVolume) -> Finding:
+    """Why an image can't be opened."""
+    file = split_inner_path(path)[0]
+    zeros = zero_tail(file)
+    if zeros:
+        return Finding(Kind.zero_filled, str(path), zero_tail_sentence(file, zeros))
+    kind = Kind.unreadable
+    if isinstance(error, IncompleteVolume):
+        kind = Kind.cut_short if "cut short" in str(error) else Kind.missing_plane
+    return Finding(kind, str(path), str(error))
+
+
+def _report(path: Path, found: Sequence[Finding], planes: int, *, quick: bool) -> CheckReport:
+    defects = [finding for finding in found if not finding.is_warning]
+    warnings = [finding for finding in found if finding.is_warning]
     try:
-        return fingerprint(path)
+        recognised_by = fingerprint(path)
     except UnreadableVolume:
-        return ""
+        recognised_by = ""
+    return CheckReport(
+        path,
+        findings=tuple(defects[:LISTED]),
+        warnings=tuple(warnings[:LISTED]),
+        planes=planes,
+        fingerprint=recognised_by,
+        more=max(0, len(defects) - LISTED),
+        quick=quick,
+    )

@@ -45,11 +45,14 @@ class Finding:
         The plane, chunk or region, e.g. ``brain_Z0123.tif`` or ``z 128:192, y 0:64, x 64:128``.
     sentence : str
         What happened, where, and what to do.
+    is_warning : bool
+        It may be meant so: the input is not refused for it.
     """
 
     kind: Kind
     where: str
     sentence: str
+    is_warning: bool = False
 
 
 @dataclass(frozen=True)

@@ -430,9 +430,14 @@ def hdf5_chunk_never_written(folder: Path) -> Path:
     return path
 
 
-@damaged("blank", r"planes 8 to 11 \(4\): every voxel is 0")
+@damaged("missing chunk", r"planes 8 to 11 \(4\): the file has no chunks there")
 def hdf5_planes_never_written(folder: Path) -> Path:
-    return hdf5(folder, blank(brain(), slice(8, 12)), chunks=(4, 48, 48), compression="lzf")
+    path = folder / "brain.h5"
+    with h5py.File(path, "w") as file:
+        dataset = file.create_dataset("exported_data", SHAPE, np.uint16, chunks=(4, 48, 48), compression="lzf")
+        for z in (0, 4, 12, 16):
+            dataset[z : z + 4] = brain()[z : z + 4]
+    return path
 
 
 @damaged("zero-filled", r"plane 13: from y \d+ on every voxel is 0")
@@ -459,7 +464,7 @@ def zarr_corner_chunk_file_missing(folder: Path) -> Path:
     return path
 
 
-@damaged("unreadable", r"a chunk is damaged at z 8:16, y 0:32, x 32:64")
+@damaged("cut short", r"brain\.ome\.zarr/0/1/0/1: the chunk file was cut short: [\d,]+ of [\d,]+ bytes")
 def zarr_chunk_file_cut_short(folder: Path) -> Path:
     path = ome_zarr(folder, brain())
     cut(path / "0" / "1" / "0" / "1")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ecc_px.cli.options import Axes, Inputs, Jobs, Level
+from ecc_px.cli.options import Axes, Channel, Inputs, Jobs, Level
 from ecc_px.cli.progress import voxel_progress
 
 if TYPE_CHECKING:
@@ -22,9 +22,7 @@ def check(
     inputs: Inputs,
     axes: Axes = None,
     level: Level = 0,
-    channel: Annotated[
-        int | None, typer.Option(min=0, help="Look at this channel only, from 0. Default: all.", show_default=False)
-    ] = None,
+    channel: Channel = None,
     allow_missing: AllowMissing = False,
     quick: Annotated[
         bool, typer.Option("--quick", help="Look at names, sizes and headers only: seconds, whatever the size.")

@@ -10,12 +10,15 @@ from ecc_px.completeness.findings import CheckReport, Finding, Kind
 from ecc_px.completeness.fingerprint import fingerprint
 from ecc_px.completeness.judging import Seen, judge
 from ecc_px.completeness.plane_files import PlaneStack, announced_planes, read_headers
-from ecc_px.completeness.plane_names import read_names
+from ecc_px.completeness.plane_names import Channel, read_names
 from ecc_px.completeness.scanning import scan
+from ecc_px.completeness.zarr_files import cut_chunks
 from ecc_px.completeness.zero_tail import zero_tail, zero_tail_sentence
 from ecc_px.errors import IncompleteVolume, InvalidSetting, UnreadableVolume
 from ecc_px.volumes import Volume, open_volume
+from ecc_px.volumes.channel_view import ChannelView
 from ecc_px.volumes.naming import TIFF_SUFFIXES, ZARR_SUFFIXES, split_inner_path, suffix_of
+from ecc_px.volumes.ome_zarr import OmeZarrVolume
 from ecc_px.volumes.streaming import Progress, usable_processors
 from ecc_px.volumes.volume import VoxelUm
 from ecc_px.volumes.voxel_size import resolve_voxel_size
@@ -29,7 +32,7 @@ def check_input(
     *,
     axes: str | None = None,
     level: int = 0,
-    channel: int | None = None,
+    channel: int | str | None = None,
     allow_missing: bool = False,
     voxel_um: VoxelUm | None = None,
     quick: bool = False,
@@ -46,8 +49,8 @@ def check_input(
         As `open_volume` takes it.
     axes, level
         As of `open_volume`.
-    channel : int, optional
-        Look at this channel only.
+    channel : int or str, optional
+        Look at this channel only, given by its number from 0 or its name.
     allow_missing : bool
         Missing planes are a warning, not a finding.
     voxel_um : (z, y, x) µm, optional
@@ -81,15 +84,15 @@ class _Looking:
     jobs: int
     progress: Progress | None
 
-    def through(self, volume: Volume, channel: int | None = None) -> Iterator[Finding]:
-        """What is found by reading a volume."""
+    def through(self, volume: Volume, told: frozenset[tuple[int, ...]] = frozenset()) -> Iterator[Finding]:
+        """What is found by reading a volume; chunks whose (z, y, x) place has been told are not told again."""
         if self.quick:
             return
-        scanned = scan(volume, channel=channel, jobs=self.jobs, progress=self.progress)
+        scanned = scan(volume, jobs=self.jobs, progress=self.progress, told=told)
         if isinstance(volume, PlaneStack):
-            seen = Seen(volume, scanned, channel, volume.name_of, volume.file_of)
+            seen = Seen(volume, scanned, volume.name_of, volume.file_of)
         else:
-            seen = Seen(volume, scanned, channel, str, lambda z: volume.path)
+            seen = Seen(volume, scanned, str, lambda z: volume.path)
         yield from judge(seen, allow_missing=self.allow_missing)
 
 
@@ -99,11 +102,13 @@ def _is_folder_of_planes(path: Path) -> bool:
     return any(entry.suffix.lower() in TIFF_SUFFIXES and entry.is_file() for entry in path.iterdir())
 
 
-def _check_planes(folder: Path, axes: str | None, channel: int | None, looking: _Looking) -> tuple[list[Finding], int]:
+def _check_planes(
+    folder: Path, axes: str | None, channel: int | str | None, looking: _Looking
+) -> tuple[list[Finding], int]:
     """Findings of a folder of planes, and how many sound planes a channel has."""
     names = read_names(folder)
     found, planes = list(names.findings), 0
-    for of_channel in names.channels if channel is None else names.channels[channel : channel + 1]:
+    for of_channel in names.channels if channel is None else _chosen(folder, names.channels, channel):
         headers, more = read_headers(of_channel.planes)
         found += [*more, *announced_planes(headers, of_channel.planes)]
         planes = max(planes, len(headers))
@@ -114,6 +119,19 @@ def _check_planes(folder: Path, axes: str | None, channel: int | None, looking: 
     if all(finding.is_warning for finding in found):
         found += _opening(folder, axes)
     return found, planes
+
+
+def _chosen(folder: Path, channels: Sequence[Channel], channel: int | str) -> list[Channel]:
+    """The channel with a name, as ``01``, or with a number from 0."""
+    text = str(channel)
+    named = [c for c in channels if c.name == text]
+    if not named and text.isdecimal():
+        named = list(channels[int(text) : int(text) + 1])
+    if channels and not named:
+        raise InvalidSetting(
+            f"{folder}: it has no channel {text!r}, only {', '.join(c.name or '0' for c in channels)}."
+        )
+    return named
 
 
 def _let_pass(finding: Finding) -> Finding:
@@ -130,22 +148,29 @@ def _opening(path: Path, axes: str | None) -> Iterator[Finding]:
 
 
 def _check_file(
-    path: Path, axes: str | None, level: int, channel: int | None, voxel_um: VoxelUm | None, looking: _Looking
+    path: Path, axes: str | None, level: int, channel: int | str | None, voxel_um: VoxelUm | None, looking: _Looking
 ) -> tuple[list[Finding], int]:
     """Findings of a file or a Zarr folder, and how many planes it has."""
     try:
-        with open_volume(path, axes=axes, level=level) as volume:
-            if channel is not None and not 0 <= channel < volume.channels:
-                raise InvalidSetting(f"{path}: it has no channel {channel}, only 0 to {volume.channels - 1}.")
-            found = []
+        with open_volume(path, axes=axes, level=level) as whole:
+            volume = whole if channel is None else ChannelView(whole, channel)
+            cut = list(cut_chunks(whole.array_folder)) if isinstance(whole, OmeZarrVolume) else []
+            found = [chunk.finding for chunk in cut]
             if voxel_um is not None and (warning := resolve_voxel_size(volume, voxel_um)[1]):
                 found.append(Finding(Kind.other, "voxel size", warning, is_warning=True))
             # A compressed NIfTI file is unpacked by the first read, and fails there as a whole.
             volume.read((slice(0, 1), slice(0, 1), slice(0, 1))) if path.suffix == ".gz" else None
-            found += looking.through(volume, channel)
+            places = frozenset(_spatial(chunk.place, whole.axes) for chunk in cut)
+            found += looking.through(volume, places)
             return found, volume.shape[0]
     except UnreadableVolume as error:
         return [_finding_of(path, error)], 0
+
+
+def _spatial(place: tuple[int, ...], axes: str) -> tuple[int, ...]:
+    """A chunk's place along z, y, x."""
+    by_axis = dict(zip(axes, place, strict=False))
+    return tuple(by_axis.get(axis, 0) for axis in "zyx")
 
 
 def _finding_of(path: Path, error: UnreadableVolume) -> Finding:

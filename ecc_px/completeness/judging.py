@@ -26,6 +26,7 @@ from ecc_px.completeness.repetition import Plane, repeated
 from ecc_px.completeness.scanning import BLOCK_BYTES, Scan
 from ecc_px.completeness.tally import Tally
 from ecc_px.completeness.zero_tail import zero_tail, zero_tail_sentence
+from ecc_px.volumes.blocks import Region
 from ecc_px.volumes.volume import Volume
 
 WIDTH_OF_A_CUT = 0.01
@@ -41,8 +42,6 @@ class Seen:
     volume : Volume
         To look again at places in doubt.
     scan : Scan
-    channel : int or None
-        The one that was looked at; None for all.
     name_of : function of z
         What a plane is called.
     file_of : function of z
@@ -51,21 +50,18 @@ class Seen:
 
     volume: Volume
     scan: Scan
-    channel: int | None
     name_of: Callable[[int], str]
     file_of: Callable[[int], Path]
 
     @property
     def channels(self) -> range:
-        """Channels of the tallies, counted from 0."""
-        return range(len(self.scan.frames[0].low))
+        return range(self.volume.channels)
 
     def rows(self, plane: Plane, rows: slice) -> npt.NDArray[Any]:
         """Some rows of a plane, (y, x)."""
         frame, channel, z = plane
         region = slice(z, z + 1), rows, slice(0, self.volume.shape[2])
-        stored = channel if self.channel is None else self.channel
-        return self.volume.read(region, frame=frame, channel=stored)[0, 0]
+        return self.volume.read(region, frame=frame, channel=channel)[0, 0]
 
     def planes(self, first: int, last: int) -> str:
         """Plane or planes by name: ``plane 7``, ``planes 7 to 9``."""
@@ -143,28 +139,45 @@ def _is_empty(tally: Tally, channel: int) -> bool:
 
 def _blank_planes(seen: Seen, frame: int, *, allow_missing: bool) -> Iterator[Finding]:
     tally = seen.scan.frames[frame]
-    lost, ends = defaultdict(list), defaultdict(list)
+    lost: defaultdict[BlankPlanes, list[int]] = defaultdict(list)
+    ends: defaultdict[BlankPlanes, list[int]] = defaultdict(list)
     for channel in seen.channels:
         for run in blank_planes(tally, channel):
-            if run.place == "inside" and _witness(seen, frame, channel, run) >= DENSE_PLANE:
-                lost[run].append(channel)
-            elif run.place in ("first", "last") and _witness(seen, frame, channel, run) >= DENSE_PLANE:
-                ends[run].append(channel)
+            if run.place != "all" and _witness(seen, frame, channel, run) >= DENSE_PLANE:
+                (lost if run.place == "inside" else ends)[run].append(channel)
     for run, channels in sorted(lost.items(), key=lambda item: item[0].first):
-        where = seen.inside(frame, channels) + seen.planes(run.first, run.last)
-        sentence = (
-            f"{seen.volume.path}: {where}: every voxel is {run.value:g}, and the planes before and after have signal. "
-            + ("Treated as empty." if allow_missing else "Copy again, or pass --allow-missing to take it as empty.")
-        )
-        yield Finding(Kind.blank, where, sentence, is_warning=allow_missing)
+        yield _lost_planes(seen, frame, channels, run, "the planes before and after have signal", allow_missing)
     for run, channels in sorted(ends.items(), key=lambda item: item[0].first):
         where = seen.inside(frame, channels) + seen.planes(run.first, run.last)
+        others = ~tally.lost
+        others[run.first : run.last + 1] = False
+        is_nothing_else_0 = bool((tally.low[channels][:, others] > 0).all())
+        if is_nothing_else_0 and not _is_stored(seen, frame, channels, run):
+            yield _lost_planes(seen, frame, channels, run, "nothing else in the image is empty", allow_missing)
+            continue
         end = "beginning" if run.place == "first" else "end"
         sentence = (
             f"{seen.volume.path}: {where}, at the {end}: every voxel is {run.value:g}. "
             "That is right if the image was padded; if not, copy it again."
         )
         yield Finding(Kind.blank, where, sentence, is_warning=True)
+
+
+def _lost_planes(
+    seen: Seen, frame: int, channels: Sequence[int], run: BlankPlanes, why: str, allow_missing: bool
+) -> Finding:
+    where = seen.inside(frame, channels) + seen.planes(run.first, run.last)
+    is_stored = _is_stored(seen, frame, channels, run)
+    what = f"every voxel is {run.value:g}" if is_stored else "the file has no chunks there"
+    advice = "Treated as empty." if allow_missing else "Copy again, or pass --allow-missing to take it as empty."
+    sentence = f"{seen.volume.path}: {where}: {what}, and {why}. {advice}"
+    return Finding(Kind.blank if is_stored else Kind.missing_chunk, where, sentence, is_warning=allow_missing)
+
+
+def _is_stored(seen: Seen, frame: int, channels: Sequence[int], run: BlankPlanes) -> bool:
+    _, rows, columns = seen.volume.shape
+    region = slice(run.first, run.last + 1), slice(0, rows), slice(0, columns)
+    return any(seen.volume.is_stored(region, frame=frame, channel=channel) for channel in channels)
 
 
 def _witness(seen: Seen, frame: int, channel: int, run: BlankPlanes) -> float:
@@ -248,13 +261,27 @@ def _empty_chunks(seen: Seen, frame: int) -> Iterator[Finding]:
         for group in empty_chunks(tally, channel):
             found[group].append(channel)
     for group, channels in sorted(found.items(), key=lambda item: item[0].chunks):
-        where = seen.inside(frame, channels) + _box_text(group, chunk, seen.volume.shape)
-        what = "the chunk is" if len(group.chunks) == 1 else f"{len(group.chunks):,} chunks are"
-        sentence = (
-            f"{seen.volume.path}: {where}: {what} empty, and those around have signal: lost, or never written. "
-            "Copy the image again, or write it anew."
+        is_stored = any(
+            seen.volume.is_stored(_region_of(place, chunk, seen.volume.shape), frame=frame, channel=channel)
+            for place in group.chunks
+            for channel in channels
         )
-        yield Finding(Kind.missing_chunk, where, sentence)
+        where = seen.inside(frame, channels) + _box_text(group, chunk, seen.volume.shape)
+        what = "the chunk" if len(group.chunks) == 1 else f"{len(group.chunks):,} chunks"
+        if is_stored:
+            sentence = f"{what} of nothing but {group.value:g} among others with signal. Copy the image again."
+        else:
+            sentence = (
+                f"{what} missing, lost or never written: those around have signal. Copy the image again, "
+                "or write it anew."
+            )
+        kind = Kind.blank if is_stored else Kind.missing_chunk
+        yield Finding(kind, where, f"{seen.volume.path}: {where}: {sentence}")
+
+
+def _region_of(place: Sequence[int], chunk: Sequence[int], shape: Sequence[int]) -> Region:
+    z, y, x = (slice(at * n, min((at + 1) * n, stop)) for at, n, stop in zip(place, chunk, shape, strict=True))
+    return z, y, x
 
 
 def _box_text(group: EmptyChunks, chunk: Sequence[int], shape: Sequence[int]) -> str:

@@ -36,13 +36,28 @@ class Scan:
     failures: tuple[Failure, ...]
 
 
-def scan(volume: Volume, *, channel: int | None, jobs: int, progress: Progress | None = None) -> Scan:
-    """Read every voxel of a volume once (of one channel, if one is given)."""
-    channels = volume.channels if channel is None else 1
+def scan(
+    volume: Volume,
+    *,
+    jobs: int,
+    progress: Progress | None = None,
+    told: frozenset[tuple[int, ...]] = frozenset(),
+) -> Scan:
+    """Read every voxel of a volume once.
+
+    Parameters
+    ----------
+    volume : Volume
+    jobs : int
+        Threads.
+    progress : function of (voxels done, voxels in all), optional
+    told : set of (z, y, x)
+        Places of chunks of which it is known that they are damaged: no failure is kept for these.
+    """
     piece = _piece_of(volume)
-    block = _block_of(volume, piece, channels)
+    block = _block_of(volume, piece)
     chunk = piece if _are_chunks_told_apart(volume, piece) else None
-    frames = tuple(Tally(channels, volume.shape, chunk) for _ in range(volume.frames))
+    frames = tuple(Tally(volume.channels, volume.shape, chunk) for _ in range(volume.frames))
     failures: list[Failure] = []
     places = ((frame, b.core) for frame in range(volume.frames) for b in blocks_of(volume.shape, block))
     total, done = volume.frames * _voxels(volume.shape), 0
@@ -50,18 +65,18 @@ def scan(volume: Volume, *, channel: int | None, jobs: int, progress: Progress |
     def look(place: tuple[int, Region]) -> BlockTally | list[Failure]:
         frame, region = place
         try:
-            array = volume.read(region, frame=frame, channel=channel)
+            array = volume.read(region, frame=frame)
         except UnreadableVolume as error:
             if len(failures) > MOST_FAILURES:
                 return [Failure(frame, region, str(error))]
-            return list(_damaged_pieces(volume, frame, region, piece, channel)) or [Failure(frame, region, str(error))]
+            return list(_damaged_pieces(volume, frame, region, piece)) or [Failure(frame, region, str(error))]
         return tally_of(array, region, volume.shape[2], chunk)
 
     for (frame, region), seen in in_order(look, places, jobs):
         if isinstance(seen, BlockTally):
             frames[frame].add(seen)
         else:
-            failures += seen
+            failures += [failure for failure in seen if not _touches(failure.region, piece, told)]
             frames[frame].lost[region[0]] = True
         done += _voxels(tuple(part.stop - part.start for part in region))
         if progress is not None:
@@ -78,9 +93,9 @@ def _piece_of(volume: Volume) -> Shape:
     return min(size.get("z", 1), planes), min(size["y"], rows), min(size["x"], columns)
 
 
-def _block_of(volume: Volume, piece: Shape, channels: int) -> Shape:
+def _block_of(volume: Volume, piece: Shape) -> Shape:
     """So many pieces along x, then y, then z as a read may hold."""
-    most = BLOCK_BYTES // (channels * volume.dtype.itemsize)
+    most = BLOCK_BYTES // (volume.channels * volume.dtype.itemsize)
     z, y, x = piece
     if volume.layout.chunks is None and y * x > most:
         y = max(1, most // x)
@@ -95,7 +110,7 @@ def _are_chunks_told_apart(volume: Volume, piece: Shape) -> bool:
     return piece[2] < volume.shape[2] and sum(p < n for p, n in zip(piece, volume.shape, strict=True)) >= 2
 
 
-def _damaged_pieces(volume: Volume, frame: int, region: Region, piece: Shape, channel: int | None) -> Iterator[Failure]:
+def _damaged_pieces(volume: Volume, frame: int, region: Region, piece: Shape) -> Iterator[Failure]:
     steps = (range(part.start, part.stop, size) for part, size in zip(region, piece, strict=True))
     for corner in product(*steps):
         inner = tuple(
@@ -103,9 +118,16 @@ def _damaged_pieces(volume: Volume, frame: int, region: Region, piece: Shape, ch
         )
         at = (inner[0], inner[1], inner[2])
         try:
-            volume.read(at, frame=frame, channel=channel)
+            volume.read(at, frame=frame)
         except UnreadableVolume as error:
             yield Failure(frame, at, str(error))
+
+
+def _touches(region: Region, piece: Shape, places: frozenset[tuple[int, ...]]) -> bool:
+    return any(
+        all(part.start <= at * size < part.stop for at, size, part in zip(place, piece, region, strict=True))
+        for place in places
+    )
 
 
 def _voxels(shape: tuple[int, ...]) -> int:

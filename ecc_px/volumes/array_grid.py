@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from itertools import product
 from typing import Any, Protocol
 
 import numpy as np
@@ -27,6 +28,9 @@ class SpatialArray(Protocol):
 
     def read(self, index: tuple[slice, ...]) -> npt.NDArray[Any]:
         """The piece at `index`, in any byte order. May be called from several threads at once."""
+
+    def is_stored(self, index: tuple[slice, ...]) -> bool:
+        """Whether any chunk of the piece at `index` is in the file."""
 
 
 def grid_axes(frames: int, channels: int) -> str:
@@ -71,6 +75,13 @@ class ArrayGridVolume(Volume):
                     ) from error
                 out[frame - frames.start, channel - channels.start] = piece
         return out.reshape(shape)
+
+    def _is_stored(self, index: tuple[slice, ...]) -> bool:
+        place = dict(zip(self.axes, index, strict=True))
+        frames, channels = (place.get(axis, slice(0, 1)) for axis in "tc")
+        region = tuple(place[axis] for axis in "zyx")
+        arrays = product(range(frames.start, frames.stop), range(channels.start, channels.stop))
+        return any(self._array(frame, channel).is_stored(region) for frame, channel in arrays)
 
 
 def place_text(layout: Layout, index: tuple[slice, ...]) -> str:

@@ -282,6 +282,9 @@ class _Unsigned:
         piece = self._array.read(index)
         return piece.view(piece.dtype.str.replace("i", "u"))
 
+    def is_stored(self, index: tuple[slice, ...]) -> bool:
+        return self._array.is_stored(index)
+
 
 class _N5Views:
     """``setup0/timepoint0/s0`` and the attribute `downsamplingFactors` of ``setup0``."""

@@ -63,11 +63,16 @@ class ChannelView(Volume):
 
     def _read_stored(self, index: tuple[slice, ...]) -> npt.NDArray[Any]:
         """Of the other volume's dimensions, `index` leaves out the channel."""
+        stored = self._volume._read_stored(self._index_of_all(index))
         at = self._volume.axes.find("c")
-        if at < 0:
-            return self._volume._read_stored(index)
-        one = slice(self._channel, self._channel + 1)
-        return np.squeeze(self._volume._read_stored((*index[:at], one, *index[at:])), at)
+        return stored if at < 0 else np.squeeze(stored, at)
+
+    def _index_of_all(self, index: tuple[slice, ...]) -> tuple[slice, ...]:
+        at = self._volume.axes.find("c")
+        return index if at < 0 else (*index[:at], slice(self._channel, self._channel + 1), *index[at:])
+
+    def _is_stored(self, index: tuple[slice, ...]) -> bool:
+        return self._volume._is_stored(self._index_of_all(index))
 
     def close(self) -> None:
         self._volume.close()

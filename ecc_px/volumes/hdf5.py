@@ -78,6 +78,9 @@ class Hdf5Volume(Volume):
             ) from error
         return piece.astype(self.dtype, copy=False)
 
+    def _is_stored(self, index: tuple[slice, ...]) -> bool:
+        return self._array.is_stored(index)
+
     def close(self) -> None:
         self._file.close()
 

@@ -124,6 +124,16 @@ class Hdf5Array:
                 out[target] = chunk[tuple(slice(b - at, e - at) for b, e, at in zip(begin, end, corner, strict=True))]
         return out
 
+    def is_stored(self, index: tuple[slice, ...]) -> bool:
+        """Whether any chunk of the piece at `index` is in the file."""
+        if self.chunks is None:
+            return True
+        corners = (
+            range(part.start // chunk * chunk, part.stop, chunk) for part, chunk in zip(index, self.chunks, strict=True)
+        )
+        found = (self._dataset.id.get_chunk_info_by_coord(corner) for corner in product(*corners))
+        return any(chunk.byte_offset is not None for chunk in found)
+
     def _chunk(self, table: _ChunkTable, place: tuple[int, ...]) -> npt.NDArray[Any] | None:
         """A whole chunk; None where its bytes make none."""
         key = (self._key, *place)

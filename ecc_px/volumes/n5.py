@@ -90,10 +90,19 @@ class N5Array:
                 out[target] = block[tuple(slice(b - at, e - at) for b, e, at in zip(begin, end, corner, strict=True))]
         return out
 
+    def is_stored(self, index: tuple[slice, ...]) -> bool:
+        """Whether any block of the piece at `index` is in the folder."""
+        places = (
+            range(part.start // chunk, -(-part.stop // chunk)) for part, chunk in zip(index, self.chunks, strict=True)
+        )
+        return any(self._file_of(place).exists() for place in product(*places))
+
+    def _file_of(self, place: tuple[int, ...]) -> Path:
+        return self.folder.joinpath(*(str(at) for at in reversed(place)))
+
     def _block(self, place: tuple[int, ...]) -> npt.NDArray[Any] | None:
-        file = self.folder.joinpath(*(str(at) for at in reversed(place)))
         try:
-            data = file.read_bytes()
+            data = self._file_of(place).read_bytes()
         except FileNotFoundError:
             return None
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,17 @@ class OmeZarrVolume(Volume):
             place = ", ".join(f"{a} {s.start}:{s.stop}" for a, s in zip(self.axes, index, strict=True))
             raise UnreadableVolume(f"{self.path}: a chunk is damaged at {place} ({error}). Copy it again.") from error
         return np.asarray(piece).astype(self.dtype, copy=False)
+
+    @property
+    def array_folder(self) -> Path:
+        """The folder in which the chunk files of this level lie."""
+        return Path(self._array.store.root) / str(self._array.path)
+
+    def _is_stored(self, index: tuple[slice, ...]) -> bool:
+        sizes = self._array.shards or self._array.chunks
+        places = (range(part.start // size, -(-part.stop // size)) for part, size in zip(index, sizes, strict=True))
+        keys = (self._array.metadata.encode_chunk_key(place) for place in product(*places))
+        return any((self.array_folder / key).exists() for key in keys)
 
 
 def _attributes_of(node: Any) -> dict[str, Any]:

@@ -184,6 +184,17 @@ class Volume(ABC):
     def _read_stored(self, index: tuple[slice, ...]) -> npt.NDArray[Any]:
         """The piece at `index` (one slice per stored axis), in the file's axis order, native byte order."""
 
+    def is_stored(self, region: Region, *, frame: int = 0, channel: int = 0) -> bool:
+        """Whether the file has anything at all for a region.
+
+        Zarr, N5 and chunked HDF5 leave out chunks that nobody wrote, and read them as empty.
+        """
+        return self._is_stored(self.layout.stored_index(region, frame, slice(channel, channel + 1)))
+
+    def _is_stored(self, index: tuple[slice, ...]) -> bool:
+        """Whether any chunk that the piece at `index` touches is in the file."""
+        return True
+
     def close(self) -> None:
         """Let go of the file."""
         return

@@ -118,10 +118,10 @@ def test_what_is_not_there_is_refused_by_name(planes: Path) -> None:
 
 
 def test_many_files_cost_little(tmp_path: Path) -> None:
-    """3,000 planes of 8 MB: sub-second where nobody else uses the processors."""
-    for number in range(3000):
+    """1,000 planes of 8 MB, a third of a brain: 0.1 s of this process where nobody else uses the processors."""
+    for number in range(1000):
         with (tmp_path / f"z{number:04}.tif").open("wb") as file:
             file.truncate(8_000_000)
     began = time.process_time()
     fingerprint(tmp_path)
-    assert time.process_time() - began < 1.5
+    assert time.process_time() - began < 1

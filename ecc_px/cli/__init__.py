@@ -11,7 +11,21 @@ from types import FrameType
 
 import typer
 
-from ecc_px.cli import cells, check, classifiers, convert, info, labels, predict, project, run, train, warmup
+from ecc_px.cli import (
+    cells,
+    check,
+    classifiers,
+    convert,
+    info,
+    labels,
+    predict,
+    project,
+    run,
+    service,
+    train,
+    warmup,
+    watch,
+)
 from ecc_px.errors import EccPxError
 
 app = typer.Typer(
@@ -31,6 +45,8 @@ app.add_typer(labels.app, name="labels")
 app.add_typer(project.app, name="project")
 app.command("train")(train.train)
 app.add_typer(classifiers.app, name="classifiers")
+app.command("watch")(watch.watch)
+app.add_typer(service.app, name="service")
 app.command("warmup")(warmup.warmup)
 
 

@@ -92,6 +92,16 @@ class Route:
     level: int = 0
     flavour: str = "ilastik"
 
+    @property
+    def cell_settings(self) -> dict[str, Any]:
+        """Keyword arguments of `find_cells`."""
+        return {("class_" if name == "class" else name): value for name, value in self.cells.items()}
+
+    @property
+    def prediction_settings(self) -> dict[str, Any]:
+        """Keyword arguments of `predict`."""
+        return {name: tuple(v) if isinstance(v, list) else v for name, v in self.prediction.items()}
+
     def settings_hash(self) -> str:
         """Of everything but the classifier that decides what the results are."""
         deciding = {

@@ -48,6 +48,7 @@ CREATE TABLE brain (
     longest_gap REAL NOT NULL DEFAULT 0,
     is_released INTEGER NOT NULL DEFAULT 0,
     place INTEGER,
+    needs INTEGER,
     fingerprint TEXT,
     classifier TEXT,
     settings TEXT,
@@ -124,6 +125,8 @@ class Brain:
         Somebody said to take it as it is.
     place : int or None
         In the queue; smallest first.
+    needs : int or None
+        Bytes on the output's disk that its results will take, while they are made.
     fingerprint, classifier, settings, identity : str or None
         Hashes of the content, of the classifier, of the settings, and of the three together.
     attempts : int
@@ -159,6 +162,7 @@ class Brain:
     longest_gap: float
     is_released: bool
     place: int | None
+    needs: int | None
     fingerprint: str | None
     classifier: str | None
     settings: str | None
@@ -275,6 +279,16 @@ class Ledger:
             )
             self._connection.row_factory = sqlite3.Row
             self._prepare()
+
+    @classmethod
+    def copy_of(cls, path: Path, *, clock: Clock | None = None) -> Ledger:
+        """A copy in memory, to try things out on; empty if there is no such ledger. Nothing is written."""
+        copy = cls(None, clock=clock)
+        if path.exists():
+            with copy._errors_named(), contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as own:
+                own.backup(copy._connection)
+            copy._check_version()
+        return copy
 
     def close(self) -> None:
         """Let go of the file, and of `hold`."""
@@ -493,7 +507,6 @@ class Ledger:
             rows = self._rows("SELECT brain FROM lease WHERE token = ?", token)
             if not rows:
                 return False
-            self._execute("DELETE FROM lease WHERE token = ?", (token,))
             known = self.brain(rows[0]["brain"])
             assert known is not None
             self._change(known, after, why, also | {"step": None, "done": None, "total": None, "speed": None})
@@ -544,9 +557,14 @@ class Ledger:
         return found
 
     def _change(self, brain: Brain, after: State, why: str, also: dict[str, Any]) -> None:
+        if (after, why) == (brain.state, brain.reason) and not also:
+            return
         if after is not brain.state:
             assert may_follow(brain.state, after), f"{brain.title} can't go from {brain.state} to {after}: {why}"
             also = {"since": self.clock.wall()} | also
+            if brain.state is State.running:
+                # Whoever works on it learns with the next beat that nobody waits for it any more.
+                self._execute("DELETE FROM lease WHERE brain = ?", (brain.id,))
         if (after, why) != (brain.state, brain.reason):
             self._write_event(brain.id, brain.route, brain.name, brain.state, after, why)
         self._set(brain.id, {"state": after, "reason": why} | also)
@@ -585,7 +603,8 @@ class Ledger:
             (brain, route, name, self.clock.wall(), before, after, why),
         )
 
-    def _prepare(self) -> None:
+    def _check_version(self) -> bool:
+        """Refuse what is no ledger of this version; whether it is new, and has to be laid out."""
         version = self._connection.execute("PRAGMA user_version").fetchone()[0]
         application = self._connection.execute("PRAGMA application_id").fetchone()[0]
         is_new = not self._connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
@@ -598,6 +617,10 @@ class Ledger:
                 f"{self.path}: a later ecc-px wrote this ledger (version {version}, this one knows {VERSION}). "
                 "Update ecc-px."
             )
+        return is_new
+
+    def _prepare(self) -> None:
+        is_new = self._check_version()
         mode = self._connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
         if self.path is not None and mode != "wal":
             raise LedgerFailed(

@@ -1,0 +1,69 @@
+"""Which brains lie in a watched folder."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from ecc_px.completeness.fingerprint import belongs_to_image
+from ecc_px.service.config import Route
+from ecc_px.volumes.naming import suffix_of, volume_name
+
+_OF_SERVERS = frozenset({"system volume information", "#recycle", "#snapshot", "@recycle", "lost+found", "found.000"})
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A brain by its place alone.
+
+    Parameters
+    ----------
+    path : Path
+    name : str
+        For people and for the folder of its results.
+    """
+
+    path: Path
+    name: str
+
+
+def candidates(route: Route) -> list[Candidate]:
+    """Everything that matches a route, by name: folders, and files of a format that we read.
+
+    Raises
+    ------
+    OSError
+        The watched folder can't be looked into.
+    """
+    found: list[Path] = []
+    waiting = [(route.watch, route.match.split("/"))]
+    while waiting:
+        folder, (pattern, *deeper) = waiting.pop()
+        try:
+            entries = os.scandir(folder)
+        except FileNotFoundError:
+            if folder == route.watch:
+                raise
+            continue
+        with entries:
+            for entry in entries:
+                if not fnmatchcase(entry.name, pattern) or not _is_somebodys(entry.name):
+                    continue
+                if deeper and entry.is_dir():
+                    waiting.append((Path(entry.path), deeper))
+                elif not deeper and (entry.is_dir() or suffix_of(Path(entry.name))):
+                    found.append(Path(entry.path))
+    names: dict[str, Path] = {}
+    for path in sorted(found):
+        above = path.relative_to(route.watch).parts[:-1]
+        name = "__".join((*above, volume_name(path)))
+        # brain.h5 beside a folder brain: two brains, and two folders of results.
+        names["__".join((*above, path.name)) if name in names else name] = path
+    return [Candidate(path, name) for name, path in names.items()]
+
+
+def _is_somebodys(name: str) -> bool:
+    """Whether a name is a person's or a microscope's, not one of a system's, a copy's or a storage server's own."""
+    return belongs_to_image(name) and not name.startswith(".") and name.lower() not in _OF_SERVERS

@@ -1,0 +1,137 @@
+"""What lies at a brain's path right now: how many files, how large, and whether anything is another than before."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+
+from ecc_px.completeness.fingerprint import belongs_to_image
+from ecc_px.volumes.naming import TIFF_SUFFIXES
+
+PACE_FILES = 200
+"""Latest files whose times tell how quickly files come."""
+
+_VANISHED = frozenset({errno.ENOENT, errno.ENOTDIR})
+
+_LEFT_BY_BROWSERS = frozenset({"thumbs.db", "desktop.ini", "@eadir", ".ds_store", ".directory", "ehthumbs.db"})
+"""What looking at a folder leaves in it: no sign that the brain changes. In lower case."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What lay at a path.
+
+    Parameters
+    ----------
+    files : int
+        That belong to an image; hidden, temporary and vendors' files do not.
+    bytes : int
+        Of these.
+    planes : int
+        TIFF files directly in a folder.
+    first_plane : Path or None
+        By name.
+    names : frozenset of str
+        Everything directly in a folder.
+    pace : float or None
+        Median seconds between the latest files.
+    newest : float
+        When the latest file was changed or came here, as the disk says, in seconds since 1970. A copying program can
+        set a file's own time, but not this one.
+    signature : str
+        Of the names, sizes and times of all files, temporary ones included.
+    """
+
+    files: int
+    bytes: int
+    planes: int
+    first_plane: Path | None
+    names: frozenset[str]
+    pace: float | None
+    newest: float
+    signature: str
+
+
+def look_at(path: Path) -> Look | None:
+    """Look at a file, or at everything below a folder; None if nothing is there.
+
+    What vanishes while it is looked at is left out; the next look will differ.
+
+    Raises
+    ------
+    OSError
+        The disk or the share does not answer, or we may not look.
+    """
+    try:
+        status = path.stat()
+    except OSError as error:
+        if error.errno in _VANISHED:
+            return None
+        raise
+    if not stat.S_ISDIR(status.st_mode):
+        signature = _signature([f"{status.st_size} {status.st_mtime_ns}"])
+        return Look(1, status.st_size, 0, None, frozenset(), None, status.st_ctime, signature)
+    return _look_below(path)
+
+
+def _look_below(folder: Path) -> Look:
+    lines: list[str] = []
+    times: list[float] = []
+    planes: list[str] = []
+    names: list[str] = []
+    size, newest = 0, 0.0
+    waiting = [(str(folder), "", True)]
+    while waiting:
+        place, prefix, counts = waiting.pop()
+        try:
+            entries = os.scandir(place)
+        except OSError as error:
+            if error.errno in _VANISHED:
+                continue
+            raise
+        with entries:
+            for entry in entries:
+                name = entry.name
+                if name.lower() in _LEFT_BY_BROWSERS:
+                    continue
+                if not prefix:
+                    names.append(name)
+                belongs = counts and belongs_to_image(name)
+                try:
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append((entry.path, f"{prefix}{name}/", belongs))
+                        continue
+                    status = entry.stat()
+                except OSError as error:
+                    if error.errno in _VANISHED:
+                        continue
+                    raise
+                lines.append(f"{prefix}{name} {status.st_size} {status.st_mtime_ns}")
+                newest = max(newest, status.st_ctime)
+                if belongs:
+                    times.append(status.st_mtime)
+                    size += status.st_size
+                    if not prefix and name.lower().endswith(TIFF_SUFFIXES):
+                        planes.append(name)
+    first = folder / min(planes) if planes else None
+    return Look(len(times), size, len(planes), first, frozenset(names), _pace(times), newest, _signature(lines))
+
+
+def _pace(times: Sequence[float]) -> float | None:
+    latest = sorted(times)[-PACE_FILES:]
+    if len(latest) < 3:
+        return None
+    return median(later - earlier for earlier, later in pairwise(latest))
+
+
+def _signature(lines: list[str]) -> str:
+    """Of lines in any order."""
+    lines.sort()
+    return hashlib.blake2b("\n".join(lines).encode(errors="surrogateescape"), digest_size=16).hexdigest()

@@ -1,0 +1,159 @@
+"""One brain from the queue to its results, in a process of its own; whatever ends it, the next try goes on."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ecc_px.cells.inputs import channel_of_class
+from ecc_px.classifiers import Classifier, load_classifier
+from ecc_px.completeness import fingerprint
+from ecc_px.errors import EccPxError
+from ecc_px.pipeline.run import run
+from ecc_px.report.overview import overview
+from ecc_px.service import results
+from ecc_px.service.config import Route
+from ecc_px.service.failures import consequence, failure_of
+from ecc_px.service.identity import identity_of
+from ecc_px.service.job import Job, StopWanted
+from ecc_px.service.ledger import Brain, Ledger
+from ecc_px.service.states import State
+from ecc_px.volumes import open_volume
+from ecc_px.volumes.streaming import Progress, usable_processors
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a brain's results say of it."""
+
+    cells: int
+    warnings: tuple[str, ...]
+
+
+def process_brain(job: Job, ledger: Ledger, progress: Progress) -> None:
+    """Do what the job says, and give its lease back with what became of the brain.
+
+    Parameters
+    ----------
+    progress : function of (voxels done, voxels in all)
+        May raise `StopWanted`.
+    """
+    ((number, route),) = job.tasks
+    brain, token = ledger.brain(number), job.token or ""
+    if brain is None:
+        return
+    started = time.monotonic()
+    try:
+        state, why, also = _attempt(job, ledger, brain, route, progress)
+    except StopWanted:
+        state, why, also = State.queued, "It was stopped in order, and goes on from there.", {}
+    except Exception as error:
+        if isinstance(error, EccPxError):
+            log.error(str(error), extra={"brain": brain.title})
+        else:
+            log.exception("it failed", extra={"brain": brain.title})
+        state, why, also = consequence(failure_of(error), brain, job.service, ledger.clock)
+        if state is State.quarantined:
+            _write_reason(job, brain, why)
+    also.setdefault("seconds", brain.seconds + time.monotonic() - started)
+    log.info("%s: %s", state, why, extra={"brain": brain.title})
+    ledger.end(token, state, why, **also)
+
+
+def _attempt(
+    job: Job, ledger: Ledger, brain: Brain, route: Route, progress: Progress
+) -> tuple[State, str, dict[str, Any]]:
+    begun = time.monotonic()
+    classifier = load_classifier(route.classifier, flavour=route.flavour)  # type: ignore[arg-type]
+    seen = fingerprint(brain.source)
+    if seen != brain.fingerprint:
+        return State.arriving, "Its content is not what was checked; it is looked at again.", {"fingerprint": None}
+    identity = identity_of(seen, classifier.sha256, route.settings_hash())
+    facts: dict[str, Any] = {
+        "identity": identity,
+        "classifier": classifier.sha256,
+        "settings": route.settings_hash(),
+        "attempts": 0,
+        "memory": None,
+    }
+    earlier = ledger.result(identity)
+    if earlier is not None:
+        also = {"output": earlier.output, "cells": earlier.cells, "seconds": earlier.seconds}
+        return State.done, f"It is not done again: {earlier.route}/{earlier.name} is the same.", facts | also
+    folder = Path(brain.output)
+    aside = results.make_way(folder, identity)
+    if aside is not None:
+        log.info("earlier results are now in %s", aside, extra={"brain": brain.title})
+    card = results.card_of(folder)
+    if not card.get("finished"):
+        if not card:
+            card = _card(brain, route, identity, classifier)
+            results.write_card(folder, card)
+        made = _make(job, brain, route, classifier, folder, progress)
+        seconds = brain.seconds + time.monotonic() - begun
+        # Written last: the results are there, even if nobody can tell the ledger any more.
+        card |= {"finished": time.time(), "cells": made.cells, "warnings": list(made.warnings), "seconds": seconds}
+        results.write_card(folder, card)
+    results.remove_reason(folder)
+    facts |= {"cells": card["cells"], "warnings": card["warnings"], "seconds": card["seconds"]}
+    return State.done, f"{card['cells']:,} cells were found.", facts
+
+
+def _make(job: Job, brain: Brain, route: Route, classifier: Classifier, folder: Path, progress: Progress) -> Made:
+    """Probabilities, cells, and the picture."""
+    with open_volume(brain.source, axes=route.axes, level=route.level) as volume:
+        brain_made = run(
+            classifier,
+            volume,
+            folder,
+            voxel_um=route.voxel_um,
+            jobs=job.threads or usable_processors(),
+            overwrite=True,
+            prediction=route.prediction_settings,
+            cells=route.cell_settings,
+            progress=progress,
+        )
+        found = brain_made.cells.cells
+        with open_volume(brain_made.prediction.probabilities) as probabilities:
+            overview(
+                volume,
+                probabilities,
+                found.table,
+                folder / f"{volume.name}_overview.png",
+                voxel_um=found.voxel_um,
+                object_class=channel_of_class(probabilities, route.cell_settings.get("class_")),
+                overwrite=True,
+            )
+        return Made(len(found.table), (*brain_made.prediction.warnings, *found.warnings))
+
+
+def _card(brain: Brain, route: Route, identity: str, classifier: Classifier) -> dict[str, Any]:
+    return {
+        "brain": brain.title,
+        "source": brain.source,
+        "identity": identity,
+        "fingerprint": brain.fingerprint,
+        "classifier": {"path": str(classifier.path), "sha256": classifier.sha256},
+        "settings": {
+            "voxel_um_zyx": route.voxel_um,
+            "axes": route.axes,
+            "level": route.level,
+            "flavour": route.flavour,
+            "cells": dict(route.cells),
+            "prediction": dict(route.prediction),
+        },
+        "begun": time.time(),
+        "finished": None,
+    }
+
+
+def _write_reason(job: Job, brain: Brain, why: str) -> None:
+    try:
+        results.write_reason(Path(brain.output), brain.title, brain.source, why, [], job.facility)
+    except EccPxError as error:
+        log.error(str(error), extra={"brain": brain.title})

@@ -172,6 +172,7 @@ class Arrival:
             longest_gap=longest_gap,
             expected=self._expected(route.complete, brain.id, look),
             is_released=brain.is_released,
+            missing=look.missing,
         )
         verdict = judge(arrived, route.complete, self.facility.service.late)
         if verdict.next_look is not None:

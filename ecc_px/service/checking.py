@@ -15,7 +15,7 @@ from ecc_px.completeness import CheckReport, check_input
 from ecc_px.errors import EccPxError, IncompleteVolume, InvalidSetting, UnknownVoxelSize
 from ecc_px.service.config import Route
 from ecc_px.service.failures import Failure, Kind, consequence, failure_of
-from ecc_px.service.identity import identity_of
+from ecc_px.service.identity import content_of, identity_of
 from ecc_px.service.job import Job
 from ecc_px.service.ledger import Brain, Ledger
 from ecc_px.service.looking import look_at
@@ -71,7 +71,7 @@ def _outcome(
         )
         _refuse(report, brain, route)
         needs = _refuse_misfit(brain, route, classifier)
-        fingerprint = report.fingerprint
+        fingerprint = content_of(Path(brain.source))
     except Exception as error:
         if not isinstance(error, EccPxError):
             log.exception("it could not be checked", extra={"brain": brain.title})
@@ -124,7 +124,7 @@ def _refuse(report: CheckReport, brain: Brain, route: Route) -> None:
 
 def _refuse_misfit(brain: Brain, route: Route, classifier: Classifier) -> int:
     """Refuse a brain that the classifier can't be applied to; the bytes that its results will need, at most."""
-    with open_volume(brain.source, axes=route.axes, level=route.level) as volume:
+    with open_volume(brain.source, axes=route.axes, level=route.level, channel=route.channel) as volume:
         classifier.check_fits(volume.shape, volume.channels, str(volume.path))
         if volume.frames > 1:
             raise InvalidSetting(

@@ -76,7 +76,7 @@ class Route:
     complete : Complete
     cells, prediction : mapping
         Further settings of `find_cells` and of `predict`.
-    axes, level, flavour
+    axes, level, channel, flavour
         How the image is read, as on the command line.
     """
 
@@ -90,6 +90,7 @@ class Route:
     prediction: Mapping[str, Any] = field(default_factory=dict)
     axes: str | None = None
     level: int = 0
+    channel: int | str | None = None
     flavour: str = "ilastik"
 
     @property
@@ -110,6 +111,7 @@ class Route:
             "prediction": dict(self.prediction),
             "axes": self.axes,
             "level": self.level,
+            "channel": self.channel,
             "flavour": self.flavour,
         }
         return "sha256:" + hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
@@ -298,6 +300,7 @@ def _route(file: Path, position: int, content: Mapping[str, Any]) -> Route:
         prediction=table.settings("prediction", PREDICTION_SETTINGS),
         axes=table.text("axes", None),
         level=table.number("level", 0, least=0),
+        channel=table.number_or_text("channel"),
         flavour=table.choice("flavour", ("ilastik", "vigra"), "ilastik"),
     )
     table.refuse_others()

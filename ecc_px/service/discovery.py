@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ecc_px.completeness.fingerprint import belongs_to_image
+from ecc_px.service.companions import companions_of, may_tell_of_data
 from ecc_px.service.config import Route
 from ecc_px.volumes.naming import suffix_of, volume_name
 
@@ -56,12 +57,29 @@ def candidates(route: Route) -> list[Candidate]:
                 elif not deeper and (entry.is_dir() or suffix_of(Path(entry.name))):
                     found.append(Path(entry.path))
     names: dict[str, Path] = {}
-    for path in sorted(found):
+    for path in _without_companions(found):
         above = path.relative_to(route.watch).parts[:-1]
         name = "__".join((*above, volume_name(path)))
         # brain.h5 beside a folder brain: two brains, and two folders of results.
         names["__".join((*above, path.name)) if name in names else name] = path
     return [Candidate(path, name) for name, path in names.items()]
+
+
+def _without_companions(found: list[Path]) -> list[Path]:
+    """Brains in order; an .xml that tells of no data is none, and neither are the data that one tells of."""
+    brains, data = set(found), set[Path]()
+    for path in found:
+        if not may_tell_of_data(path) or path.is_dir():
+            continue
+        try:
+            told = companions_of(path)
+        except FileNotFoundError:
+            told = None
+        if told is None:
+            brains.discard(path)
+        else:
+            data.update(told)
+    return sorted(brains - data)
 
 
 def _is_somebodys(name: str) -> bool:

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from statistics import median
+from statistics import median_low
 
 from ecc_px.completeness.fingerprint import belongs_to_image
+from ecc_px.service.companions import companions_of, may_tell_of_data
 from ecc_px.volumes.naming import TIFF_SUFFIXES
 
 PACE_FILES = 200
@@ -47,6 +48,8 @@ class Look:
         set a file's own time, but not this one.
     signature : str
         Of the names, sizes and times of all files, temporary ones included.
+    missing : tuple of str
+        Files that others of the brain tell of, and that are not there.
     """
 
     files: int
@@ -57,6 +60,7 @@ class Look:
     pace: float | None
     newest: float
     signature: str
+    missing: tuple[str, ...] = ()
 
 
 def look_at(path: Path) -> Look | None:
@@ -75,10 +79,28 @@ def look_at(path: Path) -> Look | None:
         if error.errno in _VANISHED:
             return None
         raise
-    if not stat.S_ISDIR(status.st_mode):
-        signature = _signature([f"{status.st_size} {status.st_mtime_ns}"])
-        return Look(1, status.st_size, 0, None, frozenset(), None, status.st_ctime, signature)
-    return _look_below(path)
+    if stat.S_ISDIR(status.st_mode):
+        return _look_below(path)
+    signature = _signature([f"{status.st_size} {status.st_mtime_ns}"])
+    alone = Look(1, status.st_size, 0, None, frozenset(), None, status.st_ctime, signature)
+    return _with_companions(path, alone) if may_tell_of_data(path) else alone
+
+
+def _with_companions(path: Path, alone: Look) -> Look:
+    """A file and the data that it tells of."""
+    data = [(companion, look_at(companion)) for companion in companions_of(path) or ()]
+    there = [look for _, look in data if look is not None]
+    return Look(
+        alone.files + sum(look.files for look in there),
+        alone.bytes + sum(look.bytes for look in there),
+        0,
+        None,
+        frozenset(),
+        None,
+        max([alone.newest, *(look.newest for look in there)]),
+        _signature([alone.signature, *(f"{companion} {look and look.signature}" for companion, look in data)]),
+        tuple(companion.name for companion, look in data if look is None),
+    )
 
 
 def _look_below(folder: Path) -> Look:
@@ -128,7 +150,7 @@ def _pace(times: Sequence[float]) -> float | None:
     latest = sorted(times)[-PACE_FILES:]
     if len(latest) < 3:
         return None
-    return median(later - earlier for earlier, later in pairwise(latest))
+    return median_low(later - earlier for earlier, later in pairwise(latest))
 
 
 def _signature(lines: list[str]) -> str:

@@ -10,14 +10,13 @@ from typing import Any
 
 from ecc_px.cells.inputs import channel_of_class
 from ecc_px.classifiers import Classifier, load_classifier
-from ecc_px.completeness import fingerprint
 from ecc_px.errors import EccPxError
 from ecc_px.pipeline.run import run
 from ecc_px.report.overview import overview
 from ecc_px.service import results
 from ecc_px.service.config import Route
 from ecc_px.service.failures import consequence, failure_of
-from ecc_px.service.identity import identity_of
+from ecc_px.service.identity import content_of, identity_of
 from ecc_px.service.job import Job, StopWanted
 from ecc_px.service.ledger import Brain, Ledger
 from ecc_px.service.states import State
@@ -70,7 +69,7 @@ def _attempt(
 ) -> tuple[State, str, dict[str, Any]]:
     begun = time.monotonic()
     classifier = load_classifier(route.classifier, flavour=route.flavour)  # type: ignore[arg-type]
-    seen = fingerprint(brain.source)
+    seen = content_of(Path(brain.source))
     if seen != brain.fingerprint:
         return State.arriving, "Its content is not what was checked; it is looked at again.", {"fingerprint": None}
     identity = identity_of(seen, classifier.sha256, route.settings_hash())
@@ -106,7 +105,7 @@ def _attempt(
 
 def _make(job: Job, brain: Brain, route: Route, classifier: Classifier, folder: Path, progress: Progress) -> Made:
     """Probabilities, cells, and the picture."""
-    with open_volume(brain.source, axes=route.axes, level=route.level) as volume:
+    with open_volume(brain.source, axes=route.axes, level=route.level, channel=route.channel) as volume:
         brain_made = run(
             classifier,
             volume,
@@ -143,6 +142,7 @@ def _card(brain: Brain, route: Route, identity: str, classifier: Classifier) -> 
             "voxel_um_zyx": route.voxel_um,
             "axes": route.axes,
             "level": route.level,
+            "channel": route.channel,
             "flavour": route.flavour,
             "cells": dict(route.cells),
             "prediction": dict(route.prediction),

@@ -35,6 +35,8 @@ class Arrived:
     expected : Expectation or None
     is_released : bool
         Somebody said to take it as it is.
+    missing : tuple of str
+        Files that others of the brain tell of, and that are not there.
     """
 
     files: int
@@ -45,6 +47,7 @@ class Arrived:
     longest_gap: float
     expected: Expectation | None
     is_released: bool = False
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,8 @@ def _missing(arrived: Arrived) -> str:
     """What is known to be missing; empty if nothing is."""
     if not arrived.files:
         return "it is empty"
+    if arrived.missing:
+        return f"{', '.join(arrived.missing[:3])} is not there"
     if arrived.expected is not None and 0 < arrived.planes < arrived.expected.least:
         return (
             f"only {arrived.planes:,} of {arrived.expected.least:,} planes are there: let the rest come, or release it "

@@ -70,6 +70,11 @@ class Table:
             raise self.error(key, f"{value} is not " + (f"{least} or more." if most is None else f"{least} to {most}."))
         return value
 
+    def number_or_text(self, key: str) -> int | str | None:
+        if isinstance(self._left.get(key), str):
+            return self.text(key, None)
+        return self.number(key, None, least=0)
+
     def yes_or_no(self, key: str, default: bool) -> bool:
         return bool(self._take(key, bool, default))
 

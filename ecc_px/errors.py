@@ -65,6 +65,10 @@ class OutputExists(EccPxError):
     """An output is already there and nobody said to overwrite it."""
 
 
+class UnfinishedWork(EccPxError):
+    """An output is unfinished: another process is making it, or it was begun from or with something else."""
+
+
 class OutputFailed(EccPxError):
     """An output could not be written: disk full, no permission, format can't hold it."""
 

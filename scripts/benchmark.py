@@ -27,7 +27,7 @@ from peer import has_vigra, vigra_features, vigra_votes
 from synthetic_brain import Brain, draw
 
 from ecc_px import load_classifier, predict
-from ecc_px.pipeline.predict import BLOCK
+from ecc_px.pipeline.block_plan import BLOCK
 from ecc_px.volumes import Layout, create_volume
 from ecc_px.volumes.blocks import blocks_of, whole
 

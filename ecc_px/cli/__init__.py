@@ -71,5 +71,5 @@ def main() -> None:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(1)
     except Stopped as stopped:
-        print("Stopped. What was not finished is gone; what was finished is there.", file=sys.stderr)
+        print("Stopped. What was finished is kept: the same command goes on from there.", file=sys.stderr)
         sys.exit(128 + stopped.signal_number)

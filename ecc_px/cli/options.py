@@ -33,6 +33,10 @@ Executor = Annotated[
     typer.Option("--executor", help="Work on threads, or in as many processes. The result is the same to the byte."),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing results.")]
+Restart = Annotated[
+    bool,
+    typer.Option("--restart", help="Begin anew, instead of going on where an unfinished run of the same output was."),
+]
 Model = Annotated[
     Path,
     typer.Argument(
@@ -93,6 +97,53 @@ Split = Annotated[
     typer.Option(
         help="Part touching cells by blobs of brightness and probability (auto), by local maxima of intensity as ecc, "
         "by distance to the background, or not at all. Default: auto; of labels, and like ecc: none.",
+        show_default=False,
+    ),
+]
+
+
+class Dtype(StrEnum):
+    """Types of probabilities."""
+
+    float32 = "float32"
+    uint8 = "uint8"
+    uint16 = "uint16"
+
+
+ProbabilityType = Annotated[
+    Dtype,
+    typer.Option("--dtype", help="Type of probabilities; uint8 and uint16 are rounded, 255 or 65535 is certain."),
+]
+
+
+class FileFormat(StrEnum):
+    """Formats of predicted images."""
+
+    hdf5 = "hdf5"
+    ome_zarr = "ome-zarr"
+    tiff = "tiff"
+    ecc = "ecc"
+
+
+OutputFormat = Annotated[
+    FileFormat,
+    typer.Option("--format", help="ecc: label 1 alone, uint8, dataset 'probability', as ecc's CellFinder reads it."),
+]
+
+
+class CompressionMethod(StrEnum):
+    """How predicted images are compressed."""
+
+    gzip = "gzip"
+    lzf = "lzf"
+    zstd = "zstd"
+    none = "none"
+
+
+Compression = Annotated[
+    CompressionMethod | None,
+    typer.Option(
+        help="Default: the format's own: gzip for HDF5 (or lzf, none), zstd for OME-Zarr (or gzip, none).",
         show_default=False,
     ),
 ]

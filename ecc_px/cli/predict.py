@@ -12,6 +12,9 @@ from ecc_px.cli.batch import process, warn
 from ecc_px.cli.options import (
     Axes,
     Channel,
+    Compression,
+    Dtype,
+    FileFormat,
     Flavour,
     FlavourName,
     Inputs,
@@ -20,19 +23,16 @@ from ecc_px.cli.options import (
     Mask,
     Model,
     OutputFolder,
+    OutputFormat,
     Overwrite,
+    ProbabilityType,
+    Restart,
     VoxelUm,
 )
 from ecc_px.cli.progress import voxel_progress
 
 if TYPE_CHECKING:
     from ecc_px.pipeline import Prediction
-
-
-class Dtype(StrEnum):
-    float32 = "float32"
-    uint8 = "uint8"
-    uint16 = "uint16"
 
 
 class Export(StrEnum):
@@ -42,26 +42,11 @@ class Export(StrEnum):
     features = "features"
 
 
-class FileFormat(StrEnum):
-    hdf5 = "hdf5"
-    ome_zarr = "ome-zarr"
-    tiff = "tiff"
-    ecc = "ecc"
-
-
-class Compression(StrEnum):
-    gzip = "gzip"
-    lzf = "lzf"
-    none = "none"
-
-
 def predict(
     model: Model,
     inputs: Inputs,
     output: OutputFolder,
-    dtype: Annotated[
-        Dtype, typer.Option(help="Type of probabilities; uint8 and uint16 are rounded, 255 or 65535 is certain.")
-    ] = Dtype.float32,
+    dtype: ProbabilityType = Dtype.float32,
     classes: Annotated[
         str | None,
         typer.Option(
@@ -72,15 +57,8 @@ def predict(
         list[Export] | None,
         typer.Option("--export", help="What to write; several at once by repeating it. Default: probabilities."),
     ] = None,
-    file_format: Annotated[
-        FileFormat,
-        typer.Option(
-            "--format", help="ecc: label 1 alone, uint8, dataset 'probability', as ecc's CellFinder reads it."
-        ),
-    ] = FileFormat.hdf5,
-    compression: Annotated[
-        Compression | None, typer.Option(help="Default: the format's own, gzip for HDF5.", show_default=False)
-    ] = None,
+    file_format: OutputFormat = FileFormat.hdf5,
+    compression: Compression = None,
     mask: Mask = None,
     voxel_um: VoxelUm = None,
     axes: Axes = None,
@@ -89,6 +67,7 @@ def predict(
     flavour: Flavour = FlavourName.ilastik,
     jobs: Jobs = None,
     overwrite: Overwrite = False,
+    restart: Restart = False,
 ) -> None:
     """Apply a classifier: writes OUTPUT/<name>_probabilities.h5 for each input."""
     from ecc_px.classifiers import load_classifier
@@ -106,6 +85,7 @@ def predict(
         "voxel_um": voxel_um,
         "jobs": jobs,
         "overwrite": overwrite,
+        "restart": restart,
     }
 
     def work(source: Path) -> Prediction:
@@ -121,6 +101,10 @@ def predict(
 def describe(prediction: Prediction) -> list[str]:
     """Where the results are, and how long it took."""
     warn(prediction.warnings)
-    speed = prediction.voxels / 1e6 / max(prediction.seconds, 1e-3)
+    computed = prediction.voxels - prediction.found
+    speed = computed / 1e6 / max(prediction.seconds, 1e-3)
     files = ", ".join(str(path) for path in prediction.outputs.values())
-    return [f"{files}: {prediction.voxels / 1e6:.1f} Mvoxel in {prediction.seconds:.1f} s ({speed:.2f} Mvoxel/s)"]
+    line = f"{files}: {prediction.voxels / 1e6:.1f} Mvoxel"
+    if prediction.found:
+        line += f", {prediction.found / 1e6:.1f} of them finished by an earlier run, the rest"
+    return [f"{line} in {prediction.seconds:.1f} s ({speed:.2f} Mvoxel/s)"]

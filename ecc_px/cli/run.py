@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from ecc_px.cli import predict as predict_command
 from ecc_px.cli.batch import process, warn
@@ -13,7 +11,10 @@ from ecc_px.cli.cells import summary_line
 from ecc_px.cli.options import (
     Axes,
     Channel,
+    Compression,
     DiameterUm,
+    Dtype,
+    FileFormat,
     Flavour,
     FlavourName,
     Inputs,
@@ -25,7 +26,10 @@ from ecc_px.cli.options import (
     Model,
     ObjectClass,
     OutputFolder,
+    OutputFormat,
     Overwrite,
+    ProbabilityType,
+    Restart,
     Split,
     Threshold,
     VoxelUm,
@@ -48,9 +52,9 @@ def run(
     min_volume: MinVolume = None,
     max_volume: MaxVolume = None,
     class_: ObjectClass = None,
-    dtype: Annotated[
-        predict_command.Dtype, typer.Option(help="Type of the probability image.")
-    ] = predict_command.Dtype.float32,
+    dtype: ProbabilityType = Dtype.float32,
+    file_format: OutputFormat = FileFormat.hdf5,
+    compression: Compression = None,
     mask: Mask = None,
     axes: Axes = None,
     level: Level = 0,
@@ -58,6 +62,7 @@ def run(
     flavour: Flavour = FlavourName.ilastik,
     jobs: Jobs = None,
     overwrite: Overwrite = False,
+    restart: Restart = False,
 ) -> None:
     """Classify volumes and find their cells: OUTPUT/<name>_probabilities.h5, _cells.csv and _overview.png of each."""
     from ecc_px.cells.inputs import channel_of_class
@@ -80,7 +85,13 @@ def run(
                     voxel_um=voxel_um,
                     jobs=jobs,
                     overwrite=overwrite,
-                    prediction={"dtype": dtype.value, "mask": mask},
+                    prediction={
+                        "dtype": dtype.value,
+                        "file_format": file_format.value,
+                        "compression": compression and compression.value,
+                        "mask": mask,
+                        "restart": restart,
+                    },
                     cells={
                         "threshold": threshold,
                         "split": split and split.value,

@@ -12,7 +12,8 @@ from ecc_px.cells.table import table_name
 from ecc_px.classifiers import Classifier, class_channel
 from ecc_px.errors import InvalidSetting, UnknownVoxelSize
 from ecc_px.pipeline.cells import CellTable, write_cells
-from ecc_px.pipeline.predict import Prediction, PredictionSettings, output_path, predict
+from ecc_px.pipeline.predict import Prediction, predict
+from ecc_px.pipeline.settings import PredictionSettings, output_path
 from ecc_px.volumes import Volume, VoxelUm
 from ecc_px.volumes.partial import PartialOutput
 from ecc_px.volumes.streaming import Progress

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ecc_px.volumes.axistags import axistags_json
-from ecc_px.volumes.blocks import Region
 from ecc_px.volumes.chunks import Index, chunk_shape, chunks_in, covers_whole_chunks
 from ecc_px.volumes.hdf5 import CHUNK_CACHE_BYTES, EXPORTED_DATA
-from ecc_px.volumes.partial import write_errors_named
 from ecc_px.volumes.unfailing_file import UnfailingFile
 from ecc_px.volumes.volume import Layout
 from ecc_px.volumes.writer import VolumeWriter
@@ -28,6 +25,9 @@ GZIP_LEVEL = 1
 
 EncodedChunk = tuple[tuple[int, ...], bytes, int]
 """Where a chunk begins, its stored bytes, and HDF5's filter mask."""
+
+_CHUNKS, _PIECE = b"C", b"P"
+"""How an encoded region begins: whole chunks as the file will hold them, or a piece that shares chunks with others."""
 
 CHUNK_EDGE = 64
 """Voxels along each spatial axis of a chunk, unless the layout says otherwise."""
@@ -41,6 +41,7 @@ class Hdf5Writer(VolumeWriter):
     """
 
     compressions = ("gzip", "lzf", "none")
+    order_matters = True
 
     def __init__(
         self,
@@ -85,39 +86,47 @@ class Hdf5Writer(VolumeWriter):
         self._sink.raise_error()
 
     def _write_stored(self, index: Index, stored: npt.NDArray[Any]) -> None:
-        if not covers_whole_chunks(index, self._chunks, self.layout.stored_shape):
-            with self._lock:
-                self._dataset[index] = stored
-            self._sink.raise_error()
+        if covers_whole_chunks(index, self._chunks, self.layout.stored_shape):
+            self._store_chunks(self._encoded_chunks(index, stored))
             return
-        self._store(self._encoded(index, stored))
+        with self._lock:
+            self._dataset[index] = stored
+        self._sink.raise_error()
 
-    def prepare(self, region: Region, array: npt.NDArray[Any], *, frame: int = 0) -> Callable[[], None]:
-        # Chunks lie in the file in the order of their writing.
-        index, stored = self._placed(region, array, frame)
+    def _encoded(self, index: Index, stored: npt.NDArray[Any]) -> bytes:
         if not covers_whole_chunks(index, self._chunks, self.layout.stored_shape):
-            return partial(self.write, region, array, frame=frame)
-        encoded = self._encoded(index, stored)
+            return _PIECE + super()._encoded(index, stored)
+        parts = [_CHUNKS]
+        for offset, data, filter_mask in self._encoded_chunks(index, stored):
+            parts += [np.array([*offset, filter_mask, len(data)], "<u8").tobytes(), data]
+        return b"".join(parts)
 
-        def store() -> None:
-            with write_errors_named(self.path):
-                self._store(encoded)
+    def _store(self, encoded: bytes | memoryview) -> None:
+        view = memoryview(encoded)
+        if view[:1] == _PIECE:
+            super()._store(view[1:])
+        else:
+            self._store_chunks(self._decoded_chunks(view))
 
-        return store
+    def _decoded_chunks(self, view: memoryview) -> Iterator[EncodedChunk]:
+        dimensions, at = len(self._chunks), 1
+        while at < len(view):
+            *offset, filter_mask, size = np.frombuffer(view, "<u8", dimensions + 2, at).tolist()
+            at += 8 * (dimensions + 2) + size
+            yield tuple(offset), bytes(view[at - size : at]), filter_mask
 
-    def _encoded(self, index: Index, stored: npt.NDArray[Any]) -> list[EncodedChunk]:
+    def _encoded_chunks(self, index: Index, stored: npt.NDArray[Any]) -> Iterator[EncodedChunk]:
         """Whole chunks as HDF5 stores them: this takes the time, and any number of threads can do it at once."""
-        encoded = []
         for chunk in chunks_in(index, self._chunks):
             inside = tuple(
                 slice(at.start - part.start, at.stop - part.start) for at, part in zip(chunk, index, strict=True)
             )
             data, filter_mask = self._encode(_padded(stored[inside], self._chunks))
-            encoded.append((tuple(at.start for at in chunk), data, filter_mask))
-        return encoded
+            yield tuple(at.start for at in chunk), data, filter_mask
 
-    def _store(self, encoded: list[EncodedChunk]) -> None:
-        for offset, data, filter_mask in encoded:
+    def _store_chunks(self, chunks: Iterable[EncodedChunk]) -> None:
+        # Chunks lie in the file in the order of their writing.
+        for offset, data, filter_mask in chunks:
             self._dataset.id.write_direct_chunk(offset, data, filter_mask)
             self._sink.raise_error()
 

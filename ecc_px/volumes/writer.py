@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
+import imagecodecs
+import numpy as np
 import numpy.typing as npt
 
 from ecc_px.errors import InvalidSetting, OutputFailed
@@ -36,6 +38,8 @@ class VolumeWriter(ABC):
     """
 
     compressions: ClassVar[tuple[str, ...]]
+    order_matters: ClassVar[bool] = False
+    """Whether the file's bytes depend on the order in which regions are stored."""
 
     def __init__(
         self,
@@ -69,14 +73,31 @@ class VolumeWriter(ABC):
         with write_errors_named(self.path):
             self._write_stored(index, stored)
 
-    def prepare(self, region: Region, array: npt.NDArray[Any], *, frame: int = 0) -> Callable[[], None]:
-        """`write` in two parts: the work that any thread can do at any time now, the rest when the result is called.
+    def encode(self, region: Region, array: npt.NDArray[Any], *, frame: int = 0) -> bytes:
+        """The first half of `write`: a region as bytes that can be kept anywhere until `store` takes them.
 
-        The bytes of some formats depend on the order in which regions are stored. Threads prepare regions as they
-        come, and one thread stores them in a fixed order: then the same image gives the same bytes.
+        This is the half that takes time; any thread can do it, also before the image is begun. The bytes mean
+        something to a writer of the same layout and compression only, in this process or a later one.
         """
-        self.write(region, array, frame=frame)
-        return _nothing_left
+        index, stored = self._placed(region, array, frame)
+        return self._encoded(index, stored)
+
+    def store(self, encoded: bytes | memoryview) -> None:
+        """The second half of `write`. The same pieces in the same order give the same file, byte for byte."""
+        with write_errors_named(self.path):
+            self._store(encoded)
+
+    def _encoded(self, index: tuple[slice, ...], stored: npt.NDArray[Any]) -> bytes:
+        """A piece in the file's axis order, compressed; formats whose chunks can be made ahead do it their own way."""
+        place = np.array([(part.start, part.stop) for part in index], "<i8").tobytes()
+        return place + bytes(imagecodecs.zstd_encode(np.ascontiguousarray(stored).tobytes(), level=1))
+
+    def _store(self, encoded: bytes | memoryview) -> None:
+        dimensions = len(self.layout.axes)
+        place = np.frombuffer(encoded, "<i8", 2 * dimensions).reshape(dimensions, 2).tolist()
+        index = tuple(slice(start, stop) for start, stop in place)
+        piece = np.frombuffer(imagecodecs.zstd_decode(bytes(encoded[16 * dimensions :])), self.layout.dtype)
+        self._write_stored(index, piece.reshape([part.stop - part.start for part in index]))
 
     def _placed(
         self, region: Region, array: npt.NDArray[Any], frame: int
@@ -138,7 +159,3 @@ class VolumeWriter(ABC):
         with contextlib.suppress(Exception):
             self._abandon()
         self._output.discard()
-
-
-def _nothing_left() -> None:
-    """What remains of a write that is done."""

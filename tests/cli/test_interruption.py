@@ -1,4 +1,4 @@
-"""A run that is stopped leaves nothing that looks like a result, and the next one cleans up after it."""
+"""A run that is stopped leaves nothing that looks like a result, and the same command goes on with it."""
 
 import signal
 import subprocess
@@ -20,11 +20,20 @@ def command(tmp_path):
     return [sys.executable, "-m", "ecc_px", "predict", PROJECT, tmp_path / "brain.h5", "-o", tmp_path / "out"]
 
 
+def holds_a_group(journal):
+    """Whether the first record of the journal is there whole: a header of 28 bytes says how many follow."""
+    if not journal.exists():
+        return False
+    with journal.open("rb") as file:
+        return journal.stat().st_size >= 28 + int.from_bytes(file.read(24)[16:], "little") > 28
+
+
 def stop_in_the_middle(command, how):
     out = command[-1]
+    journal = out / ".brain_probabilities.h5.work" / "groups"
     process = subprocess.Popen([*map(str, command), "-j", "1"], stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
-    while not (out.exists() and any(out.iterdir())):
+    while not holds_a_group(journal):
         assert time.monotonic() < deadline
         assert process.poll() is None
         time.sleep(0.01)
@@ -33,23 +42,30 @@ def stop_in_the_middle(command, how):
     return process.returncode, said
 
 
-def test_killed_run_leaves_no_result_and_the_next_one_removes_its_remains(command):
+def undisturbed(command, folder):
+    subprocess.run([*command[:-1], folder], check=True, capture_output=True)
+    return (folder / "brain_probabilities.h5").read_bytes()
+
+
+def test_killed_run_leaves_no_result_and_the_same_command_goes_on_to_the_same_bytes(command, tmp_path):
     out = command[-1]
     code, _ = stop_in_the_middle(command, signal.SIGKILL)
     assert code == -signal.SIGKILL
-    remains = list(out.iterdir())
-    assert all(path.name.startswith(".brain_probabilities.h5.partial-") for path in remains)
-    subprocess.run(command, check=True, capture_output=True)
+    assert {path.name for path in out.iterdir()} == {".brain_probabilities.h5.work"}
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert "finished by an earlier run" in done.stdout
     assert {path.name for path in out.iterdir()} == {"brain_probabilities.h5", "brain_probabilities.h5.receipt.json"}
+    assert (out / "brain_probabilities.h5").read_bytes() == undisturbed(command, tmp_path / "undisturbed")
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=lambda how: how.name)
-def test_stopped_run_cleans_up_and_says_so(command, how):
+def test_stopped_run_says_that_the_same_command_goes_on(command, how):
     code, said = stop_in_the_middle(command, how)
     assert code == 128 + how
     assert "Stopped" in said
+    assert "the same command goes on" in said
     assert "Traceback" not in said
-    assert list(command[-1].iterdir()) == []
+    assert {path.name for path in command[-1].iterdir()} == {".brain_probabilities.h5.work"}
 
 
 def test_remains_of_a_run_that_still_goes_on_are_left_alone(tmp_path):

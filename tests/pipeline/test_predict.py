@@ -19,8 +19,8 @@ from ecc_px.errors import (
     UnreadableVolume,
     VolumeTooThin,
 )
+from ecc_px.pipeline.block_plan import ALL_FEATURE_BYTES, FEATURE_BYTES, block_shape_for
 from ecc_px.pipeline.exports import quantise, segmentation, uncertainty
-from ecc_px.pipeline.predict import ALL_FEATURE_BYTES, FEATURE_BYTES, block_shape_for
 
 DATA = Path(__file__).parents[1] / "data" / "synthetic"
 SEED_SET, TWO_CHANNELS, MIXED = (DATA / n for n in ("s1_3d_seedset", "s2_2d_2channel", "s3_3d_mixed_uint8"))

@@ -1,0 +1,147 @@
+"""Block groups: the pieces that a prediction is made of, each read and computed by one thread."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from math import prod
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ecc_px.classifiers import Classifier
+from ecc_px.pipeline.exports import ExportPlan
+from ecc_px.pipeline.journal import GroupFacts, Journal
+from ecc_px.volumes import Volume, VolumeWriter
+from ecc_px.volumes.blocks import Block, Run, Shape, runs_of, shape_of
+from ecc_px.volumes.partial import write_errors_named
+
+
+@dataclass(frozen=True)
+class BlockGroup:
+    """Blocks that follow each other along x in one frame. A crash takes away no more than the groups at work."""
+
+    number: int
+    frame: int
+    run: Run
+
+    @property
+    def voxels(self) -> int:
+        """Of its cores."""
+        return sum(prod(shape_of(block.core)) for block in self.run.blocks)
+
+
+def block_groups(frames: int, shape: Shape, block: Shape, halo: Shape, run_length: int) -> Iterator[BlockGroup]:
+    """All of a volume, in the order in which its groups are worked through and stored."""
+    pieces = product(range(frames), runs_of(shape, block, halo, run_length))
+    for number, (frame, run) in enumerate(pieces):
+        yield BlockGroup(number, frame, run)
+
+
+@dataclass(frozen=True)
+class ComputedBlock:
+    """A block's voxels, or the reason why they are all 0.
+
+    Parameters
+    ----------
+    block : Block
+    images : tuple of (c, z, y, x), or None
+        Of each export; None where nothing was computed.
+    without_votes : int
+    """
+
+    block: Block
+    images: tuple[npt.NDArray[Any], ...] | None
+    without_votes: int = 0
+
+
+@dataclass(frozen=True)
+class Computation:
+    """From raw voxels to every export of a block: the same for whoever asks, whenever, on any thread."""
+
+    classifier: Classifier
+    volume: Volume
+    mask: Volume | None
+    plans: tuple[ExportPlan, ...]
+
+    def blocks(self, group: BlockGroup) -> Iterator[ComputedBlock]:
+        """The blocks of a group, one after the other."""
+        run, frame = group.run, group.frame
+        masks = [self._inside(block, frame) for block in run.blocks]
+        image = None
+        if any(inside is None or inside.any() for inside in masks):
+            image = self.volume.read(run.outer, frame=frame)
+        for block, inside in zip(run.blocks, masks, strict=True):
+            if image is None or (inside is not None and not inside.any()):
+                yield ComputedBlock(block, None)
+            else:
+                begin = block.outer[2].start - run.outer[2].start
+                width = block.outer[2].stop - block.outer[2].start
+                yield self._computed(block, image[..., begin : begin + width], inside)
+
+    def empty(self, plan: ExportPlan, block: Block) -> npt.NDArray[Any]:
+        """What a block that was not computed holds."""
+        return np.zeros((len(plan.channel_names), *shape_of(block.core)), plan.dtype)
+
+    def _inside(self, block: Block, frame: int) -> npt.NDArray[np.bool_] | None:
+        """Which voxels of a block the mask keeps; None without a mask."""
+        return None if self.mask is None else np.any(self.mask.read(block.core, frame=frame) > 0, axis=0)
+
+    def _computed(self, block: Block, image: npt.NDArray[Any], inside: npt.NDArray[np.bool_] | None) -> ComputedBlock:
+        features = self.classifier.features.compute(image, block, self.volume.shape)
+        only_features = all(plan.kind == "features" for plan in self.plans)
+        probabilities = None if only_features else self.classifier.probabilities(features)
+        without_votes = 0
+        if probabilities is not None and self.volume.dtype.kind == "f":
+            voteless = ~probabilities.any(axis=0)
+            without_votes = int(np.count_nonzero(voteless if inside is None else voteless & inside))
+        images = tuple(plan.image(features, probabilities, inside) for plan in self.plans)
+        return ComputedBlock(block, images, without_votes)
+
+
+@dataclass(frozen=True)
+class KeptComputation:
+    """Computes a block group and keeps it in the journal. Called from many threads at once."""
+
+    computation: Computation
+    encoders: tuple[VolumeWriter, ...]
+    journal: Journal
+
+    def __call__(self, group: BlockGroup) -> GroupFacts:
+        """Process a group; when this returns, it is on the disk."""
+        pieces: list[list[bytes]] = [[] for _ in self.encoders]
+        digests = GroupDigests(self.computation)
+        computed = without_votes = 0
+        for made in self.computation.blocks(group):
+            digests.update(made)
+            if made.images is None:
+                continue
+            computed += prod(shape_of(made.block.core))
+            without_votes += made.without_votes
+            for of_export, encoder, image in zip(pieces, self.encoders, made.images, strict=True):
+                of_export.append(encoder.encode(made.block.core, image, frame=group.frame))
+        facts = GroupFacts(group.voxels, computed, without_votes, digests.hex())
+        with write_errors_named(self.encoders[0].path):
+            self.journal.append(group.number, facts, pieces)
+        return facts
+
+
+class GroupDigests:
+    """SHA-256 of a group's decoded voxels, for each export: block after block, each (c, z, y, x) in C order."""
+
+    def __init__(self, computation: Computation) -> None:
+        self._computation = computation
+        self._digests = [hashlib.sha256() for _ in computation.plans]
+
+    def update(self, made: ComputedBlock) -> None:
+        """Take in the next block."""
+        for number, (plan, digest) in enumerate(zip(self._computation.plans, self._digests, strict=True)):
+            image = self._computation.empty(plan, made.block) if made.images is None else made.images[number]
+            digest.update(np.ascontiguousarray(image).data)
+
+    def hex(self) -> tuple[str, ...]:
+        """The digests so far."""
+        return tuple(digest.hexdigest() for digest in self._digests)

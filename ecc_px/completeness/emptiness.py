@@ -28,8 +28,14 @@ DENSE_ROW = 0.2
 DENSE_LAST_ROW = 0.5
 """The same of a row at the end of a stack, where there is a witness on one side only."""
 
-DENSE_CHUNK = 0.1
-"""The same of a chunk."""
+LOST_OF_LAST = 0.05
+"""Of what the last plane but one has, how much must be lost from the last where there is an empty border anyway."""
+
+DENSE_FACE = 0.2
+"""The same of the face of a chunk that touches an empty one."""
+
+MOST_FACES = 0.9
+"""Share of the faces that touch a group of empty chunks which must be witnesses, half as dense as `DENSE_FACE`."""
 
 EXPECTED_VOXELS = 30
 """A row is a witness only if it has so many voxels above 0; fewer may be none by chance."""
@@ -116,14 +122,15 @@ def empty_rows(tally: Tally, channel: int) -> list[EmptyRows]:
 
 def _tail_of_last(touched: npt.NDArray[np.bool_], density: npt.NDArray[np.float64]) -> int | None:
     """The band from which on the last plane is empty where the plane before it is dense; None where it is not so."""
-    empty = ~touched[-1]
-    if not empty[-1] or empty.all():
+    filled, before = np.flatnonzero(touched[-1]), np.flatnonzero(touched[-2])
+    start, end = int(filled[-1]) + 1, int(before[-1]) + 1
+    if start >= end or not touched[-2, start:end].all():
         return None
-    start = len(empty) - int(np.argmin(empty[::-1]))
-    witness = density[-2, start:]
-    if not touched[-2, start:].all() or np.median(witness) < DENSE_LAST_ROW:
-        return None
-    return start
+    witness = density[-2, start:end]
+    if end == touched.shape[1] and np.median(witness) >= DENSE_LAST_ROW:
+        return start
+    is_much = witness.sum() >= LOST_OF_LAST * density[-2].sum()
+    return start if is_much and np.median(witness) >= DENSE_ROW else None
 
 
 def _nearest_density(touched: npt.NDArray[np.bool_], density: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -168,7 +175,7 @@ def empty_chunks(tally: Tally, channel: int, empty: float = 0.0) -> list[EmptyCh
     A group is told when chunks with signal lie on both sides of it along two axes, or when nothing else in the image
     is 0 and the group does not reach from one end of the image to the other, as a border would.
     """
-    low, high, density = tally.chunk_low[channel], tally.chunk_high[channel], tally.chunk_density[channel]
+    low, high, faces = tally.chunk_low[channel], tally.chunk_high[channel], tally.chunk_faces[channel]
     looked_at = np.isfinite(low)
     blank = looked_at & (low == high) & ((low == 0) | (low == empty))
     if not blank.any() or (blank | ~looked_at).all():
@@ -181,24 +188,31 @@ def empty_chunks(tally: Tally, channel: int, empty: float = 0.0) -> list[EmptyCh
         if nothing_else:
             is_lost = not any(part == slice(0, n) for part, n in zip(box, blank.shape, strict=True) if n > 1)
         else:
-            is_lost = _is_enclosed(inside, box, density)
+            is_lost = _is_enclosed(inside, box, faces)
         if is_lost:
             chunks = tuple((int(z), int(y), int(x)) for z, y, x in np.argwhere(inside))
             found.append(EmptyChunks(chunks, float(low[inside][0])))
     return found
 
 
-def _is_enclosed(inside: npt.NDArray[np.bool_], box: tuple[slice, ...], density: npt.NDArray[np.float64]) -> bool:
-    """Whether dense chunks touch a group from both sides along two axes (one, where only one has three chunks)."""
+def _is_enclosed(inside: npt.NDArray[np.bool_], box: tuple[slice, ...], faces: npt.NDArray[np.float32]) -> bool:
+    """Whether the chunks around a group have signal right up to it, on both sides along two axes.
+
+    One axis is enough where only one has three chunks. Where an image is empty by itself, that ends somewhere inside
+    the chunks around, and the faces that touch the group are empty, too.
+    """
     long = [axis for axis in range(3) if inside.shape[axis] >= 3]
-    sides = 0
+    sides, touching = 0, []
     for axis in long:
         if box[axis].start == 0 or box[axis].stop == inside.shape[axis]:
             continue
-        ahead = density[np.roll(inside, 1, axis) & ~inside]
-        behind = density[np.roll(inside, -1, axis) & ~inside]
-        sides += int(min(np.median(ahead), np.median(behind)) >= DENSE_CHUNK)
-    return bool(long) and sides >= min(2, len(long))
+        ahead = faces[np.roll(inside, 1, axis) & ~inside][:, 2 * axis]
+        behind = faces[np.roll(inside, -1, axis) & ~inside][:, 2 * axis + 1]
+        touching += [ahead, behind]
+        sides += int(min(np.median(ahead), np.median(behind)) >= DENSE_FACE)
+    if not long or sides < min(2, len(long)):
+        return False
+    return bool(np.mean(np.concatenate(touching) >= DENSE_FACE / 2) >= MOST_FACES)
 
 
 def _runs(flags: npt.NDArray[np.bool_]) -> Iterator[tuple[int, int]]:

@@ -29,7 +29,7 @@ from ecc_px.completeness.zero_tail import zero_tail, zero_tail_sentence
 from ecc_px.volumes.blocks import Region
 from ecc_px.volumes.volume import Volume
 
-WIDTH_OF_A_CUT = 0.01
+WIDTH_OF_A_CUT = 0.1
 """Of a row: by how much data must end before those of the row above do, to have been cut within the row."""
 
 
@@ -243,13 +243,10 @@ def _is_cut(seen: Seen, frame: int, channel: int, rows: EmptyRows) -> bool:
     if len(filled) < 2 or filled[-1] == 0:
         return False
     last, before = above[filled[-1]], above[filled[-1] - 1]
-    missing = _length(before) - _length(last)
-    return bool(missing > WIDTH_OF_A_CUT * len(last) and last[: _length(last)].mean() >= before.mean() / 2)
-
-
-def _length(row: npt.NDArray[np.bool_]) -> int:
-    """Voxels of a row up to the last that is not 0."""
-    return len(row) - int(np.argmax(row[::-1])) if row.any() else 0
+    # A shape that ends by itself draws in on both sides.
+    at_left, at_right = np.argmax(last) - np.argmax(before), np.argmax(last[::-1]) - np.argmax(before[::-1])
+    width = WIDTH_OF_A_CUT * len(last)
+    return bool(before.any() and at_left < width < at_right)
 
 
 def _empty_chunks(seen: Seen, frame: int) -> Iterator[Finding]:

@@ -22,9 +22,6 @@ MOST_BANDS = 1024
 SAMPLED_COLUMNS = 256
 """About so many voxels of each row count for how dense a band is."""
 
-SAMPLED_OF_A_CHUNK = 16
-"""About so many voxels of each row of a chunk."""
-
 
 @dataclass(frozen=True)
 class BlockTally:
@@ -59,12 +56,15 @@ class BlockTally:
 
 @dataclass(frozen=True)
 class ChunkTally:
-    """What one chunk says, for each channel: its extremes, and the share of its voxels that are not 0."""
+    """What one chunk says, for each channel: its extremes, and the share of the voxels of its six faces that are not 0.
+
+    Faces are (first, last) along z, then y, then x.
+    """
 
     at: tuple[int, int, int]
     low: npt.NDArray[Any]
     high: npt.NDArray[Any]
-    density: npt.NDArray[np.float64]
+    faces: npt.NDArray[np.float32]
 
 
 def tally_of(array: npt.NDArray[Any], region: Region, width: int, chunk: Shape | None = None) -> BlockTally:
@@ -108,13 +108,18 @@ def _chunk_tallies(array: npt.NDArray[Any], region: Region, chunk: Shape) -> Ite
     grid = (range(0, n, size) for n, size in zip(array.shape[1:], chunk, strict=True))
     for z, y, x in product(*grid):
         piece = array[:, z : z + chunk[0], y : y + chunk[1], x : x + chunk[2]]
-        some = piece[..., :: max(1, piece.shape[3] // SAMPLED_OF_A_CHUNK)]
         yield ChunkTally(
             at=(corner[0] + z // chunk[0], corner[1] + y // chunk[1], corner[2] + x // chunk[2]),
             low=piece.min(axis=(1, 2, 3)),
             high=piece.max(axis=(1, 2, 3)),
-            density=np.count_nonzero(some, axis=(1, 2, 3)) / some[0].size,
+            faces=np.stack([_share_not_0(piece.take(at, axis)) for axis in (1, 2, 3) for at in (0, -1)], axis=1),
         )
+
+
+def _share_not_0(face: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """(c, …) → (c,)"""
+    share: npt.NDArray[np.float32] = (np.count_nonzero(face, axis=(1, 2)) / face[0].size).astype(np.float32)
+    return share
 
 
 class Tally:
@@ -137,8 +142,8 @@ class Tally:
     lost : (z,) bool
         Planes of which a part could not be read.
     chunk_low, chunk_high : (channels, chunks z, y, x) float64
-    chunk_density : (channels, chunks z, y, x) float64
-        Share of voxels that are not 0.
+    chunk_faces : (channels, chunks z, y, x, 6) float32
+        See `ChunkTally`.
     """
 
     def __init__(self, channels: int, shape: Shape, chunk: Shape | None) -> None:
@@ -156,7 +161,7 @@ class Tally:
         grid = tuple(-(-n // c) for n, c in zip(shape, chunk, strict=True)) if chunk else (0, 0, 0)
         self.chunk_low = np.full((channels, *grid), np.inf)
         self.chunk_high = np.full((channels, *grid), -np.inf)
-        self.chunk_density = np.zeros((channels, *grid))
+        self.chunk_faces = np.zeros((channels, *grid, 6), np.float32)
 
     @property
     def density(self) -> npt.NDArray[np.float64]:
@@ -179,4 +184,4 @@ class Tally:
         self.prints[:, z] += block.prints
         for chunk in block.chunks:
             at = (slice(None), *chunk.at)
-            self.chunk_low[at], self.chunk_high[at], self.chunk_density[at] = chunk.low, chunk.high, chunk.density
+            self.chunk_low[at], self.chunk_high[at], self.chunk_faces[at] = chunk.low, chunk.high, chunk.faces

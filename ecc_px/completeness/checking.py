@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,18 +10,24 @@ from ecc_px.completeness.findings import CheckReport, Finding, Kind
 from ecc_px.completeness.fingerprint import fingerprint
 from ecc_px.completeness.judging import Seen, judge
 from ecc_px.completeness.plane_files import PlaneStack, announced_planes, read_headers
-from ecc_px.completeness.plane_names import Channel, read_names
+from ecc_px.completeness.plane_names import Channel, read_names, unfinished_copies
+from ecc_px.completeness.repetition import Plane
 from ecc_px.completeness.scanning import scan
 from ecc_px.completeness.zarr_files import cut_chunks
 from ecc_px.completeness.zero_tail import zero_tail, zero_tail_sentence
 from ecc_px.errors import IncompleteVolume, InvalidSetting, UnreadableVolume
 from ecc_px.volumes import Volume, open_volume
-from ecc_px.volumes.channel_view import ChannelView
+from ecc_px.volumes.channel_view import ChannelView, channel_number
 from ecc_px.volumes.naming import TIFF_SUFFIXES, ZARR_SUFFIXES, split_inner_path, suffix_of
 from ecc_px.volumes.ome_zarr import OmeZarrVolume
+from ecc_px.volumes.plane_series import tiff_files_in
 from ecc_px.volumes.streaming import Progress, usable_processors
+from ecc_px.volumes.tiff_planes import TiffPlanesVolume
 from ecc_px.volumes.volume import VoxelUm
 from ecc_px.volumes.voxel_size import resolve_voxel_size
+
+LET_PASS = frozenset({Kind.missing_plane, Kind.unequal_channels})
+"""What --allow-missing takes as empty."""
 
 LISTED = 200
 """Findings that a report holds; of more, only the number."""
@@ -84,16 +90,25 @@ class _Looking:
     jobs: int
     progress: Progress | None
 
-    def through(self, volume: Volume, told: frozenset[tuple[int, ...]] = frozenset()) -> Iterator[Finding]:
-        """What is found by reading a volume; chunks whose (z, y, x) place has been told are not told again."""
+    def through(
+        self,
+        volume: Volume,
+        file_of: Callable[[Plane], Path],
+        name_of: Callable[[Plane], str] = lambda plane: str(plane[2]),
+        *,
+        told: frozenset[tuple[int, ...]] = frozenset(),
+        missing: Sequence[int] = (),
+    ) -> Iterator[Finding]:
+        """What is found by reading a volume.
+
+        Chunks whose (z, y, x) place has been told are not told again, and `missing` planes are taken as empty.
+        """
         if self.quick:
             return
         scanned = scan(volume, jobs=self.jobs, progress=self.progress, told=told)
-        if isinstance(volume, PlaneStack):
-            seen = Seen(volume, scanned, volume.name_of, volume.file_of)
-        else:
-            seen = Seen(volume, scanned, str, lambda z: volume.path)
-        yield from judge(seen, allow_missing=self.allow_missing)
+        for tally in scanned.frames:
+            tally.lost[list(missing)] = True
+        yield from judge(Seen(volume, scanned, name_of, file_of), allow_missing=self.allow_missing)
 
 
 def _is_folder_of_planes(path: Path) -> bool:
@@ -105,20 +120,51 @@ def _is_folder_of_planes(path: Path) -> bool:
 def _check_planes(
     folder: Path, axes: str | None, channel: int | str | None, looking: _Looking
 ) -> tuple[list[Finding], int]:
-    """Findings of a folder of planes, and how many sound planes a channel has."""
+    """Findings of a folder of planes, and how many planes a channel has."""
+    found = list(unfinished_copies(folder))
+    try:
+        whole = open_volume(folder, axes=axes, allow_missing=looking.allow_missing)
+    except UnreadableVolume as refusal:
+        more, planes = _why_refused(folder, channel, looking)
+        found += more
+        if all(finding.is_warning for finding in found):
+            found.append(_finding_of(folder, refusal))
+        return found, planes
+    assert isinstance(whole, TiffPlanesVolume)
+    with whole:
+        number = None if channel is None else channel_number(whole, channel)
+        if looking.allow_missing:
+            found += [_let_pass(f) for f in read_names(folder).findings if f.kind in LET_PASS]
+        found += [_let_pass(f) if looking.allow_missing else f for f in announced_planes(tiff_files_in(folder))]
+
+        def file_of(plane: Plane) -> Path:
+            frame, of_channel, z = plane
+            return whole.file_of(frame, of_channel if number is None else number, z) or folder
+
+        volume = whole if number is None else ChannelView(whole, number)
+        channels, depth = range(volume.channels), volume.shape[0]
+        missing = [z for z in range(depth) if any(file_of((0, c, z)) == folder for c in channels)]
+        is_file_each = depth == 1 or file_of((0, 0, 0)) != file_of((0, 0, 1))
+        if is_file_each:
+            found += looking.through(volume, file_of, lambda plane: file_of(plane).name, missing=missing)
+        else:
+            found += looking.through(volume, file_of)
+        return found, whole.shape[0]
+
+
+def _why_refused(folder: Path, channel: int | str | None, looking: _Looking) -> tuple[list[Finding], int]:
+    """Everything that is wrong with a folder that can't be opened, and how many sound planes a channel has."""
     names = read_names(folder)
     found, planes = list(names.findings), 0
     for of_channel in names.channels if channel is None else _chosen(folder, names.channels, channel):
         headers, more = read_headers(of_channel.planes)
-        found += [*more, *announced_planes(headers, of_channel.planes)]
+        found += more
         planes = max(planes, len(headers))
         if headers:
-            found += looking.through(PlaneStack(folder, headers))
-    if looking.allow_missing:
-        found = [_let_pass(finding) if finding.kind is Kind.missing_plane else finding for finding in found]
-    if all(finding.is_warning for finding in found):
-        found += _opening(folder, axes)
-    return found, planes
+            stack = PlaneStack(folder, headers)
+            found += announced_planes(sorted(header.path for header in headers.values()))
+            found += looking.through(stack, stack.file_of, stack.name_of)
+    return [_let_pass(f) if looking.allow_missing and f.kind in LET_PASS else f for f in found], planes
 
 
 def _chosen(folder: Path, channels: Sequence[Channel], channel: int | str) -> list[Channel]:
@@ -139,14 +185,6 @@ def _let_pass(finding: Finding) -> Finding:
     return Finding(finding.kind, finding.where, sentence, is_warning=True)
 
 
-def _opening(path: Path, axes: str | None) -> Iterator[Finding]:
-    """What the reader says of an image with which nothing else is wrong: a voxel type that we don't read, perhaps."""
-    try:
-        open_volume(path, axes=axes).close()
-    except UnreadableVolume as error:
-        yield _finding_of(path, error)
-
-
 def _check_file(
     path: Path, axes: str | None, level: int, channel: int | str | None, voxel_um: VoxelUm | None, looking: _Looking
 ) -> tuple[list[Finding], int]:
@@ -161,7 +199,7 @@ def _check_file(
             # A compressed NIfTI file is unpacked by the first read, and fails there as a whole.
             volume.read((slice(0, 1), slice(0, 1), slice(0, 1))) if path.suffix == ".gz" else None
             places = frozenset(_spatial(chunk.place, whole.axes) for chunk in cut)
-            found += looking.through(volume, places)
+            found += looking.through(volume, lambda plane: path, told=places)
             return found, volume.shape[0]
     except UnreadableVolume as error:
         return [_finding_of(path, error)], 0

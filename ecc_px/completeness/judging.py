@@ -42,16 +42,16 @@ class Seen:
     volume : Volume
         To look again at places in doubt.
     scan : Scan
-    name_of : function of z
+    name_of : function of (frame, channel, z)
         What a plane is called.
-    file_of : function of z
+    file_of : function of (frame, channel, z)
         The file that a plane is in.
     """
 
     volume: Volume
     scan: Scan
-    name_of: Callable[[int], str]
-    file_of: Callable[[int], Path]
+    name_of: Callable[[Plane], str]
+    file_of: Callable[[Plane], Path]
 
     @property
     def channels(self) -> range:
@@ -63,11 +63,13 @@ class Seen:
         region = slice(z, z + 1), rows, slice(0, self.volume.shape[2])
         return self.volume.read(region, frame=frame, channel=channel)[0, 0]
 
-    def planes(self, first: int, last: int) -> str:
-        """Plane or planes by name: ``plane 7``, ``planes 7 to 9``."""
+    def planes(self, frame: int, channels: Sequence[int], first: int, last: int) -> str:
+        """Plane or planes by name: ``plane 7``, ``time point 3, channel 1, planes 7 to 9 (3)``."""
+        inside = self.inside(frame, channels)
+        from_, to = (self.name_of((frame, channels[0], z)) for z in (first, last))
         if first == last:
-            return f"plane {self.name_of(first)}"
-        return f"planes {self.name_of(first)} to {self.name_of(last)} ({last - first + 1:,})"
+            return f"{inside}plane {from_}"
+        return f"{inside}planes {from_} to {to} ({last - first + 1:,})"
 
     def inside(self, frame: int, channels: Sequence[int]) -> str:
         """Which time point and which channels, where there are several: ``time point 3, channel 1, ``."""
@@ -96,11 +98,11 @@ def _unreadable_pieces(seen: Seen) -> Iterator[Finding]:
         frame = seen.inside(failure.frame, seen.channels)
         where = f"{frame}z {_span(z)}, y {_span(y)}, x {_span(x)}"
         if z.stop - z.start == 1:
-            where = f"{frame}plane {seen.name_of(z.start)}"
+            where = seen.planes(failure.frame, seen.channels, z.start, z.start)
         if where in told:
             continue
         told.add(where)
-        file = seen.file_of(z.start)
+        file = seen.file_of((failure.frame, 0, z.start))
         zeros = zero_tail(file)
         if zeros:
             sentence = f"{failure.sentence.partition(' Copy')[0]} {zero_tail_sentence(file, zeros)}"
@@ -148,7 +150,7 @@ def _blank_planes(seen: Seen, frame: int, *, allow_missing: bool) -> Iterator[Fi
     for run, channels in sorted(lost.items(), key=lambda item: item[0].first):
         yield _lost_planes(seen, frame, channels, run, "the planes before and after have signal", allow_missing)
     for run, channels in sorted(ends.items(), key=lambda item: item[0].first):
-        where = seen.inside(frame, channels) + seen.planes(run.first, run.last)
+        where = seen.planes(frame, channels, run.first, run.last)
         others = ~tally.lost
         others[run.first : run.last + 1] = False
         is_nothing_else_0 = bool((tally.low[channels][:, others] > 0).all())
@@ -166,7 +168,7 @@ def _blank_planes(seen: Seen, frame: int, *, allow_missing: bool) -> Iterator[Fi
 def _lost_planes(
     seen: Seen, frame: int, channels: Sequence[int], run: BlankPlanes, why: str, allow_missing: bool
 ) -> Finding:
-    where = seen.inside(frame, channels) + seen.planes(run.first, run.last)
+    where = seen.planes(frame, channels, run.first, run.last)
     is_stored = _is_stored(seen, frame, channels, run)
     what = f"every voxel is {run.value:g}" if is_stored else "the file has no chunks there"
     advice = "Treated as empty." if allow_missing else "Copy again, or pass --allow-missing to take it as empty."
@@ -218,7 +220,7 @@ def _empty_rows(seen: Seen, frame: int) -> Iterator[Finding]:
             continue
         start = rows.start
         inside = f"from y {start:,} on" if rows.stop == height else f"in y {_span(slice(start, rows.stop))}"
-        where = seen.inside(frame, channels) + seen.planes(rows.first, rows.last)
+        where = seen.planes(frame, channels, rows.first, rows.last)
         witness = "the plane before it has" if rows.at_end else "the planes before and after have"
         sentence = (
             f"{seen.volume.path}: {where}: {inside} every voxel is 0, where {witness} signal. "
@@ -308,7 +310,7 @@ def _repeated_planes(seen: Seen) -> Iterator[Finding]:
         yield Finding(Kind.duplicate, f"{in_groups:,} planes", sentence, is_warning=True)
         return
     for group in groups:
-        names = [seen.inside(frame, [channel]) + f"plane {seen.name_of(z)}" for frame, channel, z in group]
+        names = [seen.planes(frame, [channel], z, z) for frame, channel, z in group]
         listed = " and ".join(names) if len(names) < 4 else f"{', '.join(names[:3])} and {len(names) - 3:,} more"
         sentence = (
             f"{path}: {listed} are the same image, voxel for voxel. Camera noise never comes twice: "

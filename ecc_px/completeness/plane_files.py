@@ -23,7 +23,6 @@ from ecc_px.volumes.tiff_pages import DamagedPage, end_of, end_of_tags, plane_of
 from ecc_px.volumes.volume import Layout, Volume
 
 _OME_FILE_NAME = re.compile(r'FileName="([^"]*)"')
-_OME_EXTENT = re.compile(r'Size([ZCT])="(\d+)"')
 
 
 @dataclass(frozen=True)
@@ -117,12 +116,13 @@ class PlaneStack(Volume):
             chunks=None if first.chunk is None else (1, *first.chunk),
         )
 
-    def file_of(self, plane: int) -> Path:
-        return self._headers[plane].path
+    def file_of(self, plane: tuple[int, int, int]) -> Path:
+        """The file of (frame, channel, z)."""
+        return self._headers[plane[2]].path
 
-    def name_of(self, plane: int) -> str:
-        """The file of a plane."""
-        return self._headers[plane].path.name
+    def name_of(self, plane: tuple[int, int, int]) -> str:
+        """The file's name."""
+        return self.file_of(plane).name
 
     def _read_stored(self, index: tuple[slice, ...]) -> npt.NDArray[Any]:
         axes = self._headers[0].axes
@@ -139,39 +139,26 @@ class PlaneStack(Volume):
         return out
 
 
-def announced_planes(headers: Mapping[int, PlaneHeader], planes: Mapping[int, Path]) -> Iterator[Finding]:
-    """What the OME-XML of the first sound plane tells of planes that are not in the folder.
+def announced_planes(files: Sequence[Path]) -> Iterator[Finding]:
+    """What the OME-XML of the first of a folder's files tells of planes that are not there.
 
     A gap in the numbers shows what is missing inside; only this shows what is missing at the end.
+
+    Parameters
+    ----------
+    files : paths
+        Sound planes in the order of their names.
     """
-    if not headers:
-        return
-    example = headers[min(headers)].path
+    example, last = files[0], files[-1]
     with tifffile.TiffFile(example) as file:
         text = file.pages.first.description if file.is_ome else ""
-    names = [unescape(name) for name in dict.fromkeys(_OME_FILE_NAME.findall(text))]
-    if example.name not in names:
-        # The series was renamed, or each file describes itself alone.
-        extents = {axis: int(n) for axis, n in reversed(_OME_EXTENT.findall(text))}
-        announced, there = extents.get("Z", 0), len(planes)
-        if not names and extents.get("C", 1) == extents.get("T", 1) == 1 and announced > there:
-            sentence = (
-                f"{example.parent}: {example.name} tells of {announced:,} planes, and {there:,} are there. "
-                "Copy again, or pass --allow-missing to go on without."
-            )
-            yield Finding(Kind.missing_plane, str(example.parent), sentence)
-        return
-    there_by_name = {path.name for path in example.parent.iterdir()}
-    first, last = min(planes), max(planes)
-    for name in names:
-        if name not in there_by_name and not _is_told_as_gap(name, planes, first, last):
+    names = [Path(unescape(name)).name for name in dict.fromkeys(_OME_FILE_NAME.findall(text))]
+    there = {path.name for path in example.parent.iterdir()}
+    if len(names) > 1 and example.name in names:
+        # Between the first and the last name its absence is a gap in the numbers.
+        for name in (name for name in names if name not in there and not example.name < name < last.name):
             sentence = (
                 f"{example.parent}: plane {name} is missing: {example.name} tells of it. "
                 "Copy it again, or pass --allow-missing to go on without."
             )
             yield Finding(Kind.missing_plane, name, sentence)
-
-
-def _is_told_as_gap(name: str, planes: Mapping[int, Path], first: int, last: int) -> bool:
-    """Whether a name lies between the first and the last plane, where its absence is a gap in the numbers."""
-    return planes[first].name < name < planes[last].name

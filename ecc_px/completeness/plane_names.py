@@ -13,7 +13,7 @@ from ecc_px.completeness.findings import Finding, Kind
 from ecc_px.completeness.fingerprint import belongs_to_image
 from ecc_px.volumes.naming import TIFF_SUFFIXES
 
-_CHANNEL = re.compile(r"(?:^|[^a-z])(?:c|ch|chan|channel|w|wavelength)[ _-]?$", re.IGNORECASE)
+_CHANNEL = re.compile(r"(?:^|[^a-z])(?:c|ch|chan|channel)[ _-]?$", re.IGNORECASE)
 """What stands before the number of a channel."""
 
 _TILE = re.compile(r"(?:\[|tile[ _-]?|(?:\[[^\]]*) x )$", re.IGNORECASE)
@@ -72,11 +72,11 @@ class FolderNames:
 def read_names(folder: Path) -> FolderNames:
     """Understand the names of a folder of TIFF planes."""
     names = sorted(path.name for path in folder.iterdir() if path.is_file())
-    findings = list(_unfinished(folder, names))
+    findings: list[Finding] = []
     files = [_numbered(folder / name) for name in names if _is_plane(name)]
     if not files:
         nothing = Finding(Kind.missing_plane, str(folder), f"{folder}: there are no TIFF planes in this folder.")
-        return FolderNames((), (*findings, nothing))
+        return FolderNames((), (nothing,))
     usual, _ = Counter(file.text for file in files).most_common(1)[0]
     example = next(file for file in files if file.text == usual)
     findings += [
@@ -101,7 +101,9 @@ def _numbered(path: Path) -> NumberedFile:
     return NumberedFile(path, tuple(parts[::2]), tuple(parts[1::2]))
 
 
-def _unfinished(folder: Path, names: Sequence[str]) -> Iterator[Finding]:
+def unfinished_copies(folder: Path) -> Iterator[Finding]:
+    """Planes of which there is only a copy under way."""
+    names = sorted(path.name for path in folder.iterdir() if path.is_file())
     there = set(names)
     for name in names:
         match = _UNFINISHED.match(name)

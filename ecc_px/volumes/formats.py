@@ -43,6 +43,7 @@ def open_volume(
     level: int = 0,
     channel: int | str | None = None,
     dtypes: Collection[str] = SUPPORTED_DTYPES,
+    allow_missing: bool = False,
 ) -> Volume:
     """Open an image for reading by region.
 
@@ -61,13 +62,16 @@ def open_volume(
         The volume then has this channel only, given by its number from 0 or its name.
     dtypes : collection of str
         Voxel types that the caller can use; others are refused.
+    allow_missing : bool
+        A plane that is missing in a folder of planes is 0 everywhere instead of an error;
+        ``layout.origins["missing planes"]`` says which.
 
     Raises
     ------
     UnreadableVolume
         The path does not exist, is empty, is no image, or is damaged.
     """
-    volume = _open_whole(Path(path), axes, inner_path, level, dtypes)
+    volume = _open_whole(Path(path), axes, inner_path, level, dtypes, allow_missing)
     if channel is None:
         return volume
     try:
@@ -77,7 +81,14 @@ def open_volume(
         raise
 
 
-def _open_whole(path: Path, axes: str | None, inner_path: str | None, level: int, dtypes: Collection[str]) -> Volume:
+def _open_whole(
+    path: Path,
+    axes: str | None,
+    inner_path: str | None,
+    level: int,
+    dtypes: Collection[str],
+    allow_missing: bool,
+) -> Volume:
     """The volume with all its channels."""
     file, following = naming.split_inner_path(path)
     if not file.exists():
@@ -106,7 +117,7 @@ def _open_whole(path: Path, axes: str | None, inner_path: str | None, level: int
             case "tiff":
                 return TiffVolume(file, level=level, **common)
             case "planes":
-                return TiffPlanesVolume(file, **common)
+                return TiffPlanesVolume(file, allow_missing=allow_missing, **common)
             case "nifti":
                 return NiftiVolume(file, **common)
             case "zarr":

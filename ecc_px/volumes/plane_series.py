@@ -31,11 +31,11 @@ class PlaneSeries:
 
     Parameters
     ----------
-    planes : for each channel, its files by their running number
+    planes : for each channel, its files by their running number; None for one that is missing, where that is allowed
     channels : for each channel, what the names call it, such as C00; None where they tell of one only
     """
 
-    planes: tuple[tuple[Path, ...], ...]
+    planes: tuple[tuple[Path | None, ...], ...]
     channels: tuple[str, ...] | None
 
 
@@ -70,11 +70,12 @@ def tiff_files_in(folder: Path) -> list[Path]:
     return found
 
 
-def series_of(folder: Path, files: Sequence[Path]) -> PlaneSeries:
+def series_of(folder: Path, files: Sequence[Path], *, allow_missing: bool = False) -> PlaneSeries:
     """The planes among a folder's files, by channel and by their running number.
 
     The running number is the one that differs in every name of a channel. A number after C, Ch or Channel that differs,
-    too, is the channel. Other numbers (a date, a tile such as ``[00 x 00]``) must stay the same.
+    too, is the channel. Other numbers (a date, a tile such as ``[00 x 00]``) must stay the same. With `allow_missing`,
+    a number that is left out is a plane without a file.
 
     Raises
     ------
@@ -98,12 +99,17 @@ def series_of(folder: Path, files: Sequence[Path]) -> PlaneSeries:
             # Only a doubled plane can be the reason, and this names it.
             _running_field(folder, group, channel_field)
         group.sort(key=lambda name: name.numbers[field])
-        _refuse_gap(folder, group, field)
-    _refuse_unequal(folder, by_channel, field)
-    return PlaneSeries(
-        tuple(tuple(name.path for name in group) for group in by_channel.values()),
-        None if channel_field is None else tuple(by_channel),
-    )
+        if not allow_missing:
+            _refuse_gap(folder, group, field)
+    channels = None if channel_field is None else tuple(by_channel)
+    if not allow_missing:
+        _refuse_unequal(folder, by_channel, field)
+        return PlaneSeries(tuple(tuple(name.path for name in group) for group in by_channel.values()), channels)
+    of_channels = [{name.numbers[field]: name.path for name in group} for group in by_channel.values()]
+    everywhere = sorted(set().union(*of_channels))
+    step = min((b - a for a, b in pairwise(everywhere)), default=1)
+    numbers = range(everywhere[0], everywhere[-1] + 1, step)
+    return PlaneSeries(tuple(tuple(planes.get(number) for number in numbers) for planes in of_channels), channels)
 
 
 def _numbered(path: Path) -> _NumberedName:

@@ -21,8 +21,11 @@ from ecc_px.volumes.tiff_pages import DamagedPage, Plane, end_of, end_of_tags, p
 from ecc_px.volumes.volume import SUPPORTED_DTYPES, Layout, Volume
 from ecc_px.volumes.voxel_size import voxel_um_from
 
-PlaneGrid = list[list[list[PlaneAt]]]
-"""Of every frame and channel, the planes by z."""
+PlaneGrid = list[list[list[PlaneAt | None]]]
+"""Of every frame and channel, the planes by z; None for one that is missing, and taken as empty."""
+
+_MISSING_TOLD = 20
+"""Missing planes that are named one by one."""
 
 
 class TiffPlanesVolume(Volume):
@@ -40,9 +43,18 @@ class TiffPlanesVolume(Volume):
         One letter for each dimension; overrides (t), (c), z, y, x, or z, y, x, c where planes have samples.
     dtypes : collection of str
         Voxel types that the caller can use; others are refused.
+    allow_missing : bool
+        A plane that is left out in the running numbers is 0; ``layout.origins["missing planes"]`` says which.
     """
 
-    def __init__(self, path: Path, *, axes: str | None = None, dtypes: Collection[str] = SUPPORTED_DTYPES) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        axes: str | None = None,
+        dtypes: Collection[str] = SUPPORTED_DTYPES,
+        allow_missing: bool = False,
+    ) -> None:
         self.path = path
         self.name = volume_name(path)
         # Of files with several pages; planes that are files of their own are opened for each reading.
@@ -67,7 +79,7 @@ class TiffPlanesVolume(Volume):
             ]
             placed_by = "OME-XML of the set"
         else:
-            self._planes, named = _by_names(path, files, pages_in_first)
+            self._planes, named = _by_names(path, files, pages_in_first, allow_missing)
             placed_by = "folder of planes" if named is None else "file names"
         frames, channels, depth = len(self._planes), len(self._planes[0]), len(self._planes[0][0])
         if channels > 1 and "S" in self._page_axes:
@@ -80,6 +92,8 @@ class TiffPlanesVolume(Volume):
         self._leading = leading
         origins = {"image": f"{len(files):,} files, {files[0].name} to {files[-1].name}"}
         origins["axes"] = placed_by if axes is None else "given"
+        if allow_missing and (missing := self._missing_text()):
+            origins["missing planes"] = missing
         voxel_um = voxel_um_from(sizes, "zyx")
         if voxel_um is not None:
             origins["voxel size"] = f"{origin} of {files[0].name}"
@@ -110,13 +124,27 @@ class TiffPlanesVolume(Volume):
         for frame in self._planes:
             for channel in frame:
                 for plane in channel:
-                    pages[plane.path] = max(pages[plane.path], plane.page + 1)
+                    if plane is not None:
+                        pages[plane.path] = max(pages[plane.path], plane.page + 1)
         for file, count in pages.items():
             if count == 1:
                 with _opened(file) as opened:
                     _refuse_odd(opened, file, self._plane_shape, self.dtype)
             else:
                 self._stacks[file] = _OpenStack(file, count, self._plane_shape, self.dtype)
+
+    def file_of(self, frame: int, channel: int, z: int) -> Path | None:
+        """The file that a plane is in; None where it is missing and taken as empty."""
+        plane = self._planes[frame][channel][z]
+        return None if plane is None else plane.path
+
+    def _missing_text(self) -> str:
+        """Which planes are missing, in words; '' for none."""
+        channels = self._planes[0]
+        missing = [(c, z) for c, planes in enumerate(channels) for z, plane in enumerate(planes) if plane is None]
+        listed = ", ".join(f"channel {c} z {z}" if len(channels) > 1 else f"z {z}" for c, z in missing[:_MISSING_TOLD])
+        more = f" and {len(missing) - _MISSING_TOLD:,} more" if len(missing) > _MISSING_TOLD else ""
+        return f"{len(missing):,} taken as empty (0): {listed}{more}" if missing else ""
 
     def _read_stored(self, index: tuple[slice, ...]) -> npt.NDArray[Any]:
         counted, inside = index[: len(self._leading)], index[len(self._leading) :]
@@ -130,7 +158,7 @@ class TiffPlanesVolume(Volume):
         shape = [part.stop - part.start for part in index]
         out = np.empty((len(chosen), *shape[len(self._leading) :]), self.dtype)
         for place, plane in enumerate(chosen):
-            out[place] = self._read_plane(plane, rows, columns)[samples]
+            out[place] = 0 if plane is None else self._read_plane(plane, rows, columns)[samples]
         return out.reshape(shape)
 
     def _read_plane(self, plane: PlaneAt, rows: slice, columns: slice) -> npt.NDArray[Any]:
@@ -179,14 +207,18 @@ class _OpenStack:
         self._file.close()
 
 
-def _by_names(folder: Path, files: list[Path], pages_in_first: int) -> tuple[PlaneGrid, tuple[str, ...] | None]:
+def _by_names(
+    folder: Path, files: list[Path], pages_in_first: int, allow_missing: bool
+) -> tuple[PlaneGrid, tuple[str, ...] | None]:
     """Planes, and channel names where the files' names tell of several."""
-    series = series_of(folder, files)
-    channels = [[PlaneAt(file) for file in planes] for planes in series.planes]
-    if series.channels is not None and pages_in_first > 1 and len(channels[0]) == 1:
+    series = series_of(folder, files, allow_missing=allow_missing)
+    if series.channels is not None and pages_in_first > 1 and len(series.planes[0]) == 1:
         # A file for each channel: its pages are the planes.
-        channels = [[PlaneAt(planes[0].path, page) for page in range(pages_in_first)] for planes in channels]
-    return [channels], series.channels
+        stacks: list[list[PlaneAt | None]] = [
+            [PlaneAt(file, page) for page in range(pages_in_first)] for (file,) in series.planes if file
+        ]
+        return [stacks], series.channels
+    return [[[PlaneAt(file) if file else None for file in planes] for planes in series.planes]], series.channels
 
 
 def _opened(plane: Path) -> tifffile.TiffFile:

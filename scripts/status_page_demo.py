@@ -78,6 +78,10 @@ class InventedBrains:
         self.service()
         return self.brains.get(brain_id)
 
+    def thumbnail(self, brain_id: int) -> str | None:
+        outputs = self.brains[brain_id].outputs
+        return next((output.path for output in outputs if output.name.endswith("_thumbnail.png")), None)
+
     def act(self, brain_id: int, action: Action) -> None:
         brain, now = self.brains[brain_id], datetime.now(UTC)
         after = "skipped" if action == "skip" else "queued"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -36,10 +35,12 @@ def watch(
         if not brains:
             typer.echo("Nothing matches.")
         return
+    from ecc_px.service import logs
+    from ecc_px.service.beside import BESIDE
     from ecc_px.service.serving import serve
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(message)s")
-    failed = serve(facility, once=once)
+    logs.set_up()
+    failed = serve(facility, once=once, companions=BESIDE)
     if failed:
         typer.echo(f"{len(failed)} brains failed: {', '.join(failed)}", err=True)
         raise typer.Exit(1)

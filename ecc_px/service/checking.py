@@ -108,7 +108,8 @@ def _outcome(
     if earlier is not None:
         whose = "it" if earlier.brain == brain.id else f"{earlier.route}/{earlier.name}, the same content,"
         why = f"It is not done again: {whose} has been done with this classifier and these settings."
-        return State.done, why, also | {"output": earlier.output, "cells": earlier.cells, "seconds": earlier.seconds}
+        kept = ("output", "cells", "seconds", "voxels")
+        return State.done, why, also | {name: getattr(earlier, name) for name in kept}
     return State.queued, "It waits for its turn.", also
 
 

@@ -15,8 +15,8 @@ from ecc_px.errors import InvalidSetting
 from ecc_px.service.toml_table import Table
 
 Watching = Literal["auto", "inotify", "polling"]
-NEWS = ("done", "failed", "late", "disk")
-"""What people can be told of."""
+NEWS = ("done", "failed", "late", "disk", "trouble")
+"""What people can be told of; trouble is what concerns no single brain, such as a watched folder that is away."""
 
 CELL_SETTINGS = (
     "threshold",
@@ -170,7 +170,7 @@ class Notify:
     ----------
     urls : tuple of str
         In the form of apprise: ``mailto://…``, ``slack://…``, ``json://…``.
-    on : tuple of {"done", "failed", "late", "disk"}
+    on : tuple of {"done", "failed", "late", "disk", "trouble"}
     digest : float
         Seconds in which news are collected into one message.
     """

@@ -63,6 +63,7 @@ CREATE TABLE brain (
     total INTEGER,
     speed REAL,
     seconds REAL NOT NULL DEFAULT 0,
+    voxels INTEGER NOT NULL DEFAULT 0,
     cells INTEGER,
     warnings TEXT NOT NULL DEFAULT '[]',
     UNIQUE (route, source)
@@ -95,6 +96,7 @@ CREATE TABLE result (
     output TEXT NOT NULL,
     finished REAL NOT NULL,
     seconds REAL NOT NULL,
+    voxels INTEGER NOT NULL,
     cells INTEGER
 );
 CREATE TABLE note (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -139,6 +141,8 @@ class Brain:
         What is being done, voxels done and in all, and voxels per second.
     seconds : float
         Of work until now, pauses and interruptions left out.
+    voxels : int
+        Of its image; 0 before it is done.
     cells : int or None
     warnings : tuple of str
     """
@@ -177,6 +181,7 @@ class Brain:
     total: int | None
     speed: float | None
     seconds: float
+    voxels: int
     cells: int | None
     warnings: tuple[str, ...]
 
@@ -240,7 +245,26 @@ class FinishedResult:
     output: str
     finished: float
     seconds: float
+    voxels: int
     cells: int | None
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What has been done since the ledger was begun: results, their voxels and seconds; and what went wrong.
+
+    Parameters
+    ----------
+    brains, voxels, seconds
+        Of finished results that are remembered.
+    failures : int
+        Times that a brain went into quarantine, or had to be tried again.
+    """
+
+    brains: int
+    voxels: int
+    seconds: float
+    failures: int
 
 
 _COLUMNS = tuple(field.name for field in fields(Brain))
@@ -370,6 +394,14 @@ class Ledger:
         rows = self._rows("SELECT state, COUNT(*) AS n FROM brain GROUP BY state")
         found = {row["state"]: int(row["n"]) for row in rows}
         return {state: found[state] for state in State if state in found}
+
+    def totals(self) -> Totals:
+        """What has been done since the ledger was begun."""
+        done = self._rows("SELECT COUNT(*) AS n, SUM(voxels) AS voxels, SUM(seconds) AS seconds FROM result")[0]
+        failed = self._rows(
+            "SELECT COUNT(*) AS n FROM event WHERE after IN ('quarantined', 'retry') AND before IS NOT after"
+        )[0]
+        return Totals(done["n"], done["voxels"] or 0, done["seconds"] or 0.0, failed["n"])
 
     def events(self, brain: int | None = None, *, after: int = 0, limit: int | None = None) -> list[Event]:
         """Changes of state, oldest first: of one brain or of all, those later than the event `after`.
@@ -584,7 +616,7 @@ class Ledger:
         assert known is not None
         assert known.identity is not None, f"{known.title} is done, and nobody said of what"
         self._execute(
-            "INSERT OR REPLACE INTO result VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO result VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 known.identity,
                 brain,
@@ -593,6 +625,7 @@ class Ledger:
                 known.output,
                 self.clock.wall(),
                 known.seconds,
+                known.voxels,
                 known.cells,
             ),
         )

@@ -119,7 +119,7 @@ class _BrainFile(logging.FileHandler):
         return
 
 
-def open_brain_log(path: Path) -> logging.Handler | None:
+def open_brain_log(path: Path) -> logging.FileHandler | None:
     """Append what this process says from now on to a brain's own log, too.
 
     Returns

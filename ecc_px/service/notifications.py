@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ecc_px.errors import EccPxError
-from ecc_px.service.config import Facility, Notify
+from ecc_px.service.config import Notify
 from ecc_px.service.ledger import Event, Ledger
 from ecc_px.service.states import State
 
@@ -49,6 +49,7 @@ class Kind(StrEnum):
 
     failed = "failed"
     disk = "disk"
+    trouble = "trouble"
     late = "late"
     done = "done"
 
@@ -58,6 +59,7 @@ _KIND_OF = {State.quarantined: Kind.failed, State.late: Kind.late, State.done: K
 _HEADINGS = {
     Kind.failed: "Needs you",
     Kind.disk: "Disk",
+    Kind.trouble: "Trouble",
     Kind.late: "Late",
     Kind.done: "Done",
 }
@@ -88,7 +90,8 @@ def news_of(events: Iterable[Event]) -> list[News]:
     return [
         News(kind, event.at, f"{event.route}/{event.name}: {event.why}", kind in URGENT)
         for event in events
-        if (kind := _KIND_OF.get(event.after)) and event.before is not event.after
+        # Results that are valid again after having been stale are no news.
+        if (kind := _KIND_OF.get(event.after)) and event.before not in (event.after, State.stale)
     ]
 
 
@@ -104,8 +107,7 @@ def message_of(news: Sequence[News], host: str) -> Message:
     """
     counts = Counter(item.kind for item in news)
     parts = [f"{counts[kind]} {_IN_TITLE[kind]}" for kind in _IN_TITLE if counts[kind]]
-    if counts[Kind.disk]:
-        parts.insert(0, "disk")
+    parts = [kind.value for kind in (Kind.disk, Kind.trouble) if counts[kind]] + parts
     lines: list[str] = []
     left = LISTED
     for kind in Kind:
@@ -182,9 +184,6 @@ class Notifications:
         self._thread = threading.Thread(target=self._run, name="notifications", daemon=True)
         self._thread.start()
 
-    def tick(self) -> None:
-        """The service asks nothing of it."""
-
     def close(self) -> None:
         """Tell what is left, if that is quickly done; what is not told now is told by the next service."""
         self._ending.set()
@@ -220,12 +219,20 @@ class Notifications:
         knows = self._told()[target.key]
         events = self._ledger.events(after=knows["event"])
         news = news_of(events)
-        paused = str(self._ledger.noted(SHIFT, {}).get("paused") or "")
+        shift, now = self._ledger.noted(SHIFT, {}), self._ledger.clock.wall()
+        paused, troubles = str(shift.get("paused") or ""), list(shift.get("problems") or ())
         if bool(paused) != knows["paused"]:
             sentence = paused or "There is room again; the brains go on."
-            news.append(News(Kind.disk, self._ledger.clock.wall(), sentence, urgent=bool(paused)))
+            news.append(News(Kind.disk, now, sentence, urgent=bool(paused)))
+        for sentence in troubles:
+            if sentence not in knows["troubles"]:
+                news.append(News(Kind.trouble, now, sentence, urgent=False))
+        for sentence in knows["troubles"]:
+            if sentence not in troubles:
+                news.append(News(Kind.trouble, now, f"No longer: {sentence}", urgent=False))
         news = [item for item in news if item.kind in self._notify.on]
-        return news, {"event": events[-1].id if events else knows["event"], "paused": bool(paused)}
+        event = events[-1].id if events else knows["event"]
+        return news, {"event": event, "paused": bool(paused), "troubles": troubles}
 
     def _is_due(self, target: Target, news: Sequence[News]) -> bool:
         """Whether news have waited long enough, by the clock that never goes back."""
@@ -269,17 +276,10 @@ class Notifications:
     def _remember_new_targets(self) -> None:
         """Who is new is told what happens from now on, not what happened in the years before."""
         told, latest = self._told(), self._ledger.events(limit=1)
-        knows = {"event": latest[-1].id if latest else 0, "paused": False}
+        knows = {"event": latest[-1].id if latest else 0, "paused": False, "troubles": []}
         now = {target.key: told.get(target.key, knows) for target in self._targets}
         if now != told:
             self._ledger.note(TOLD, now)
-
-
-def notifications(ledger: Ledger, facility: Facility) -> Notifications:
-    """The messages of a facility, begun; what a service runs beside itself."""
-    telling = Notifications(ledger, facility.notify)
-    telling.start()
-    return telling
 
 
 def send_by_apprise(url: str, message: Message) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 class Made:
     """What a brain's results say of it."""
 
+    voxels: int
     cells: int
     warnings: tuple[str, ...]
 
@@ -82,7 +83,7 @@ def _attempt(
     }
     earlier = ledger.result(identity)
     if earlier is not None:
-        also = {"output": earlier.output, "cells": earlier.cells, "seconds": earlier.seconds}
+        also = {name: getattr(earlier, name) for name in ("output", "cells", "seconds", "voxels")}
         return State.done, f"It is not done again: {earlier.route}/{earlier.name} is the same.", facts | also
     folder = Path(brain.output)
     aside = results.make_way(folder, identity)
@@ -96,10 +97,10 @@ def _attempt(
         made = _make(job, brain, route, classifier, folder, progress)
         seconds = brain.seconds + time.monotonic() - begun
         # Written last: the results are there, even if nobody can tell the ledger any more.
-        card |= {"finished": time.time(), "cells": made.cells, "warnings": list(made.warnings), "seconds": seconds}
+        card |= {"finished": time.time(), "seconds": seconds, **asdict(made)}
         results.write_card(folder, card)
     results.remove_reason(folder)
-    facts |= {"cells": card["cells"], "warnings": card["warnings"], "seconds": card["seconds"]}
+    facts |= {key: card[key] for key in ("voxels", "cells", "warnings", "seconds")}
     return State.done, f"{card['cells']:,} cells were found.", facts
 
 
@@ -128,7 +129,7 @@ def _make(job: Job, brain: Brain, route: Route, classifier: Classifier, folder: 
                 object_class=channel_of_class(probabilities, route.cell_settings.get("class_")),
                 overwrite=True,
             )
-        return Made(len(found.table), (*brain_made.prediction.warnings, *found.warnings))
+        return Made(brain_made.prediction.voxels, len(found.table), (*brain_made.prediction.warnings, *found.warnings))
 
 
 def _card(brain: Brain, route: Route, identity: str, classifier: Classifier) -> dict[str, Any]:

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Protocol
 
 from ecc_px.errors import EccPxError, LedgerFailed
 from ecc_px.service import systemd
+from ecc_px.service.beside import Companion
 from ecc_px.service.config import Facility, read_facility
 from ecc_px.service.ledger import Ledger
 from ecc_px.service.states import State
@@ -24,16 +24,6 @@ LEDGER_PAUSE = 10.0
 """Seconds until the next attempt, while the ledger can't be written."""
 _COMING = (State.seen, State.arriving, State.late)
 _TO_DO = (State.settled, State.checked, State.queued, State.running)
-
-
-class Companion(Protocol):
-    """What runs beside the service in the same process: the status page, messages to people."""
-
-    def tick(self) -> None:
-        """Called after every step, every few seconds; what it raises is logged and stops nothing."""
-
-    def close(self) -> None:
-        """The service ends."""
 
 
 class _Asked:
@@ -65,6 +55,7 @@ def serve(
     once : bool
         Take what is complete now, by the times of its files, and end when that is done.
     companions : functions of (ledger, facility)
+        Make what runs beside the service; what their `tick` raises is logged and stops nothing.
 
     Returns
     -------
@@ -106,7 +97,7 @@ def _loop(watch: Watch, waker: Waker, asked: _Asked, beside: Sequence[Companion]
     while not asked.to_stop:
         if asked.to_reload:
             asked.to_reload = False
-            _reload(watch)
+            _reload(watch, beside)
         try:
             pause = watch.step(woken=woken)
             for problem in waker.attend(_folders_to_hear(watch)):
@@ -144,10 +135,12 @@ def _folders_to_hear(watch: Watch) -> list[Path]:
     return list(dict.fromkeys([route.watch for route in watch.facility.routes] + coming))
 
 
-def _reload(watch: Watch) -> None:
+def _reload(watch: Watch, beside: Sequence[Companion]) -> None:
     systemd.notify("RELOADING=1")
     try:
         watch.reload(read_facility(watch.facility.path))
+        for companion in beside:
+            companion.reload(watch.facility)
     except EccPxError as error:
         log.error("the configuration is not taken, and the one before holds: %s", error)
     systemd.notify("READY=1")

@@ -31,7 +31,7 @@ http   = "127.0.0.1:8765"                  # status page; leave the line out for
 
 [notify]
 # urls   = ["mailto://user:password@example.org", "https://hooks.slack.com/services/A/B/C"]   # as apprise has them
-# on     = ["done", "failed", "late", "disk"]
+# on     = ["done", "failed", "late", "disk", "trouble"]   # trouble: such as a watched folder that is away
 # digest = "5 min"         # news of so long come in one message
 
 [[route]]                        # one for each stain

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
-import logging
 import os
 import signal
 import sys
@@ -18,6 +17,7 @@ from types import FrameType
 from typing import Any
 
 from ecc_px.errors import LedgerFailed
+from ecc_px.service import logs
 from ecc_px.service.job import Job, StopWanted
 from ecc_px.service.ledger import Brain, Ledger
 from ecc_px.service.processes import be_humble, die_with, start_of
@@ -98,26 +98,13 @@ def _beat(ledger: Ledger, token: str) -> None:
             continue
 
 
-def _log_to(folder: Path) -> None:
-    """A brain's own log, beside its results."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(folder / LOG, encoding="utf-8")
-    except OSError:
-        # What can't be written here is told in the ledger, which says why.
-        return
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
-    logging.getLogger().addHandler(handler)
-    faulthandler.enable(handler.stream)  # type: ignore[arg-type]
-
-
 def main() -> int:
     """Do the job that stands on standard input."""
     job = Job.from_json(sys.stdin.read())
     die_with(job.parent)
     signals = Signals()
     be_humble(job.service.nice, idle_io=job.service.idle_io)
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    logs.set_up()
     with Ledger(job.ledger) as ledger:
         if job.kind == "check":
             from ecc_px.service.checking import check_brains
@@ -135,7 +122,10 @@ def main() -> int:
         ((number, _),) = job.tasks
         brain = ledger.brain(number)
         assert brain is not None
-        _log_to(Path(brain.output))
+        own_log = logs.open_brain_log(Path(brain.output) / LOG)
+        if own_log is not None and own_log.stream is not None:
+            # A crash of a library, too, leaves its trace there.
+            faulthandler.enable(own_log.stream)
         from ecc_px.service.processing import process_brain
 
         process_brain(job, ledger, Teller(ledger, job, number, signals, ("predicting", "finding cells")))

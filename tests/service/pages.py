@@ -63,6 +63,9 @@ class Told:
     def brain(self, brain_id: int) -> BrainView | None:
         return next((brain for brain in self.view.brains if brain.id == brain_id), None)
 
+    def thumbnail(self, brain_id: int) -> str | None:
+        return next((o.path for o in (self.brain(brain_id) or a_brain()).outputs if "_thumbnail" in o.name), None)
+
     def act(self, brain_id: int, action: Action) -> None:
         brain = self.brain(brain_id)
         if brain is None or brain.state != "quarantined":

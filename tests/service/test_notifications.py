@@ -2,54 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from receiver import Receiver
 
 from ecc_px.service.config import Notify
 from ecc_px.service.ledger import Ledger
 from ecc_px.service.notifications import LISTED, Message, Notifications, unusable
 from ecc_px.service.states import State
-
-
-class Receiver:
-    """A web server that keeps what it gets, and answers with `status`."""
-
-    def __init__(self) -> None:
-        self.got: list[dict[str, str]] = []
-        self.status = 200
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                if receiver.status == 200:
-                    receiver.got.append(json.loads(body))
-                self.send_response(receiver.status)
-                self.end_headers()
-
-            def log_message(self, format: str, *args: object) -> None:
-                return
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"json://127.0.0.1:{self._server.server_port}/secret-path"
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    receiver = Receiver()
-    yield receiver
-    receiver.close()
 
 
 class Sent:
@@ -127,6 +89,28 @@ def test_a_full_disk_is_told_once_and_its_end_too() -> None:
         ledger.note("shift", {"paused": None})
         assert len(sent.after(302)) == 1
         assert "room again" in sent.messages[-1][1].body
+
+
+def test_a_folder_that_is_away_is_told_with_the_digest_and_its_return_too() -> None:
+    with Ledger(None) as ledger:
+        sent = Sent(ledger)
+        ledger.note("shift", {"problems": ["/incoming can't be read."]})
+        assert sent.after(290) == []
+        assert sent.after(20) == [("json://one", "ecc_px on scope: trouble")]
+        assert sent.after(1000) == []
+        ledger.note("shift", {"problems": []})
+        assert len(sent.after(302)) == 1
+        assert "No longer: /incoming can't be read." in sent.messages[-1][1].body
+
+
+def test_results_that_are_valid_again_are_no_news() -> None:
+    with Ledger(None) as ledger:
+        goes(ledger, "a", State.done)
+        brain = ledger.find("a")
+        sent = Sent(ledger)
+        ledger.change(brain.id, State.stale, "Another classifier.")
+        ledger.change(brain.id, State.done, "The same classifier.")
+        assert sent.after(400) == []
 
 
 def test_only_what_somebody_wants_to_know() -> None:

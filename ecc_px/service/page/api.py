@@ -14,7 +14,7 @@ from ecc_px.service.page.views import BrainView, ServiceView
 
 
 def service_facts(view: ServiceView) -> dict[str, Any]:
-    """`/api/brains`: the service, and every brain without its history."""
+    """`/api/brains`: the service, and every brain without its history and its outputs."""
     problems = problems_of(view)
     return {
         "now": _time(view.now),
@@ -24,6 +24,7 @@ def service_facts(view: ServiceView) -> dict[str, Any]:
         "healthy": not problems,
         "problems": list(problems),
         "paused": view.paused or None,
+        "remarks": list(view.remarks),
         "last_scan": _time(view.last_scan),
         "disks": [
             {"path": disk.path, "free": disk.free, "total": disk.total, "wanted": disk.wanted} for disk in view.disks
@@ -34,11 +35,11 @@ def service_facts(view: ServiceView) -> dict[str, Any]:
             "seconds": view.totals.seconds,
             "failures": view.totals.failures,
         },
-        "brains": [brain_facts(brain, history=False) for brain in view.brains],
+        "brains": [brain_facts(brain, whole=False) for brain in view.brains],
     }
 
 
-def brain_facts(brain: BrainView, *, history: bool = True) -> dict[str, Any]:
+def brain_facts(brain: BrainView, *, whole: bool = True) -> dict[str, Any]:
     """`/api/brains/{id}`: one brain."""
     work, arrival = brain.work, brain.arrival
     facts: dict[str, Any] = {
@@ -65,12 +66,12 @@ def brain_facts(brain: BrainView, *, history: bool = True) -> dict[str, Any]:
             "heartbeat": _time(work.heartbeat),
         },
         "arrival": arrival and {"files": arrival.files, "expected": arrival.expected, "bytes": arrival.bytes},
-        "outputs": [
+    }
+    if whole:
+        facts["outputs"] = [
             {"path": output.path, "bytes": output.bytes, "address": output_address(output.path)}
             for output in brain.outputs
-        ],
-    }
-    if history:
+        ]
         facts["history"] = [
             {"at": _time(change.at), "from": change.before, "to": change.after, "reason": change.reason or None}
             for change in brain.history

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import threading
 import time
 from email.utils import formatdate
@@ -45,10 +46,13 @@ class Source(Protocol):
     """Where the page gets what it shows, and to whom it says what a person decided. Called from several threads."""
 
     def service(self) -> ServiceView:
-        """The service now, with all brains but without their histories."""
+        """The service now, with all brains, but without their outputs and histories."""
 
     def brain(self, brain_id: int) -> BrainView | None:
-        """One brain with its history; None if there is none of this id."""
+        """One brain with its outputs and its history; None if there is none of this id."""
+
+    def thumbnail(self, brain_id: int) -> str | None:
+        """The small picture of a brain, below the folder of outputs; None if there is none."""
 
     def act(self, brain_id: int, action: Action) -> None:
         """Do what a person decided.
@@ -79,6 +83,7 @@ def application(source: Source, outputs: Path, *, token: str | None = None, loop
         Route("/live", page.overview_part),
         Route("/brains/{brain:int}", page.brain),
         Route("/brains/{brain:int}/live", page.brain_part),
+        Route("/brains/{brain:int}/thumbnail", page.thumbnail),
         Route("/brains/{brain:int}/{action}", page.decide, methods=["POST"]),
         Route("/api/brains", page.api),
         Route("/api/brains/{brain:int}", page.api_brain),
@@ -147,12 +152,25 @@ class _Page:
         return Response(content, headers={"Content-Type": media_type, "Cache-Control": "max-age=31536000, immutable"})
 
     def output(self, request: Request) -> Response:
-        """A file of the outputs; its name is taken from the address as it came, because it may be no valid text."""
+        """A file of the outputs. Its name is taken from the address as it came, because it may be no valid text."""
         sent = request.scope.get("raw_path") or request.scope["path"].encode()
         path = unquote_to_bytes(sent.partition(b"?")[0]).partition(b"/outputs/")[2]
+        answer = self._served(request, path)
+        if answer is None:
+            raise HTTPException(404, "There is no such file among the outputs that this page may show.")
+        return answer
+
+    def thumbnail(self, request: Request) -> Response:
+        """A brain's small picture; an empty one for a brain that has none."""
+        path = self.source.thumbnail(request.path_params["brain"])
+        answer = path and self._served(request, os.fsencode(path))
+        return answer or Response(_NO_PICTURE, headers={"Content-Type": "image/svg+xml", **_NOT_KEPT})
+
+    def _served(self, request: Request, path: bytes) -> Response | None:
+        """A file of the outputs; None where `open_output` refuses it."""
         file = open_output(self.outputs, path)
         if file is None:
-            raise HTTPException(404, "There is no such file among the outputs that this page may show.")
+            return None
         headers = {
             "Content-Type": file.media_type,
             "Content-Length": str(file.size),
@@ -182,7 +200,7 @@ class _Page:
             log.warning("Somebody at %s tried to %s a brain with a wrong token.", _who(request), action)
             await asyncio.sleep(PATIENCE_AFTER_WRONG_TOKEN)
             raise HTTPException(403, "The token is not right. It is in the service's configuration.")
-        if action not in ("retry", "skip", "release"):
+        if action not in pages.DECISIONS:
             raise HTTPException(404, "There is no such decision.")
         try:
             await run_in_threadpool(self.source.act, brain, action)
@@ -224,6 +242,7 @@ class _Guarded:
 
 
 _NOT_KEPT = {"Cache-Control": "no-store"}
+_NO_PICTURE = '<svg xmlns="http://www.w3.org/2000/svg" width="4" height="3"/>'
 
 
 def _html(text: str, status: int = 200) -> Response:

@@ -30,6 +30,9 @@ LISTED_WHEN_DONE = 60
 """Finished brains that the page shows; the API has all."""
 
 PICTURES = (".png", ".jpg", ".svg")
+THUMBNAILS = ("_thumbnail.jpg", "_thumbnail.png")
+"""Ends of names of pictures that are shown large, and small."""
+
 TONES = {
     "running": "running",
     "done": "done",
@@ -46,6 +49,7 @@ DECISIONS: dict[Action, tuple[str, str]] = {
     "retry": ("Try again", "begin it once more; what is finished of it is kept."),
     "release": ("Release", "the cause is mended, or it may be taken as it is: it is checked and waits for its turn."),
     "skip": ("Skip", "leave it alone. Its raw data stays as it is."),
+    "rerun": ("Do again", "with the classifier and the settings that hold now. The results until now are kept aside."),
 }
 """What the buttons say, and what they mean."""
 
@@ -75,15 +79,9 @@ def message_page(title: str, sentence: str, *, base: str = "") -> str:
     return _render("message.html", {"base": base, "title": title, "sentence": sentence})
 
 
-def thumbnail_of(brain: BrainView) -> Output | None:
-    """The picture that is shown small: one made for it."""
-    return next((o for o in brain.outputs if o.name.endswith(("_thumbnail.jpg", "_thumbnail.png"))), None)
-
-
 def pictures_of(brain: BrainView) -> list[Output]:
     """The pictures that are shown large."""
-    small = thumbnail_of(brain)
-    return [o for o in brain.outputs if o.name.lower().endswith(PICTURES) and o is not small]
+    return [o for o in brain.outputs if o.name.lower().endswith(PICTURES) and not o.name.endswith(THUMBNAILS)]
 
 
 @cache
@@ -121,12 +119,11 @@ def _mood(view: ServiceView, problems: tuple[str, ...], groups: list[str]) -> st
     """Colour of the headline."""
     if problems:
         return "bad"
-    return "warn" if "attention" in groups or view.paused else "good"
+    return "warn" if "attention" in groups or view.paused or view.remarks else "good"
 
 
 def _brain(view: ServiceView, brain: BrainView, with_token: bool) -> dict[str, Any]:
     pictures = pictures_of(brain)
-    small = thumbnail_of(brain)
     report = next((o for o in brain.outputs if o.name.endswith("_report.html")), None)
     return {
         "base": "../",
@@ -137,7 +134,9 @@ def _brain(view: ServiceView, brain: BrainView, with_token: bool) -> dict[str, A
         "brain": brain,
         "pictures": pictures,
         "report": report,
-        "files": [o for o in brain.outputs if o not in pictures and o is not small and o is not report],
+        "files": [
+            o for o in brain.outputs if o not in pictures and o is not report and not o.name.endswith(THUMBNAILS)
+        ],
     }
 
 
@@ -165,7 +164,6 @@ def _templates() -> Environment:
         age=wording.age,
         address=lambda output: output_address(output.path),
         brain_address=lambda brain: brain_address(brain.id),
-        thumbnail=thumbnail_of,
         tone=lambda name: TONES.get(name, "plain"),
     )
     environment.globals.update(look=look(), updated_every=lambda: UPDATED_EVERY)

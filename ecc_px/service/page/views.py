@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Literal
 
-Action = Literal["retry", "skip", "release"]
+Action = Literal["retry", "release", "skip", "rerun"]
 """What a person who knows the token may do with a brain."""
 
 
@@ -115,7 +115,7 @@ class BrainView:
     reason : str
         Why it is in this state, and what to do; empty where there is nothing to say.
     attempts : int
-        How often it was begun.
+        Times in a row that something went wrong with it that may pass.
     next_attempt : datetime or None
         When it will be tried again.
     forecast_s : float or None
@@ -123,7 +123,7 @@ class BrainView:
     cells : int or None
         How many were found.
     flags : tuple of str
-        What a person should look at, in a few words each.
+        What a person should look at.
     work, arrival : optional
         While it is being worked at; while it arrives.
     outputs : tuple of Output
@@ -192,6 +192,8 @@ class ServiceView:
         A worker that was not heard of for so long is stuck.
     paused : str
         Why no brain is begun at the moment; empty when nothing is in the way.
+    remarks : tuple of str
+        What does not stop the service, but somebody should look at: a watched folder that is away, for example.
     disks : tuple of Disk
     brains : tuple of BrainView
     totals : Totals
@@ -206,6 +208,7 @@ class ServiceView:
     last_scan: datetime | None = None
     lease_s: float = 120.0
     paused: str = ""
+    remarks: tuple[str, ...] = ()
     disks: tuple[Disk, ...] = ()
     brains: tuple[BrainView, ...] = ()
     totals: Totals = Totals()

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ecc_px.cli.options import Axes, Channel, Level, Overwrite, VoxelUm
+from ecc_px.cli.options import Axes, Channel, Level, Ngff, NgffVersion, Overwrite, VoxelUm
 
 
 def convert(
@@ -39,6 +39,7 @@ def convert(
         str | None,
         typer.Option(help="HDF5: gzip (default), lzf, none. OME-Zarr: zstd (default), gzip, none."),
     ] = None,
+    ngff: Ngff = NgffVersion.v04,
     overwrite: Overwrite = False,
 ) -> None:
     """Copy an image into another format, value for value, with its voxel size."""
@@ -55,6 +56,7 @@ def convert(
             voxel_um=voxel_um,
             chunks=chunks,
             compression=compression,
+            ngff_version=ngff.value,
             overwrite=overwrite,
             progress=progress,
         )

@@ -196,3 +196,16 @@ Channel = Annotated[
         show_default=False,
     ),
 ]
+
+
+class NgffVersion(StrEnum):
+    """Versions of OME-Zarr that we write."""
+
+    v04 = "0.4"
+    v05 = "0.5"
+
+
+Ngff = Annotated[
+    NgffVersion,
+    typer.Option("--ngff", help="Version of OME-Zarr: 0.4 (ilastik, BigDataViewer, napari) or 0.5 (newer programs)."),
+]

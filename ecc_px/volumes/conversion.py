@@ -40,6 +40,7 @@ def convert(
     voxel_um: VoxelUm | None = None,
     chunks: Shape | None = None,
     compression: str | None = None,
+    ngff_version: str = "0.4",
     overwrite: bool = False,
     workers: int | None = None,
     piece_bytes: int = PIECE_BYTES,
@@ -60,6 +61,8 @@ def convert(
         Chunks of the target, where its format has them.
     compression : str, optional
         One of the target's, as for `create_volume`.
+    ngff_version : {"0.4", "0.5"}
+        Of an OME-Zarr target.
     overwrite : bool
     workers : int, optional
         Threads at most; as many as there are usable processors, up to 4, where not given.
@@ -83,7 +86,13 @@ def convert(
         layout = target_layout(volume.layout, used_um, chunks)
         attributes = {key: volume.attributes[key] for key in CARRIED if key in volume.attributes}
         with create_volume(
-            target, layout, compression=compression, attributes=attributes, overwrite=overwrite
+            target,
+            layout,
+            compression=compression,
+            attributes=attributes,
+            overwrite=overwrite,
+            ngff_version=ngff_version,
+            jobs=workers,
         ) as writer:
             piece = piece_shape(volume.layout, writer.layout, piece_bytes)
             held = prod(piece) * volume.dtype.itemsize * volume.channels

@@ -185,6 +185,7 @@ def create_volume(
     overwrite: bool = False,
     ngff_version: str = "0.4",
     downsampling: Downsampling = "mean",
+    jobs: int | None = None,
 ) -> VolumeWriter:
     """Begin an image that is written by region; the extension of `path` decides the format.
 
@@ -206,6 +207,8 @@ def create_volume(
         OME-Zarr: the version written.
     downsampling : {"mean", "nearest"}
         OME-Zarr: how the coarser levels are made; class numbers need "nearest".
+    jobs : int, optional
+        OME-Zarr: threads that make the coarser levels; one for each usable processor where not given.
 
     Returns
     -------
@@ -227,7 +230,8 @@ def create_volume(
         case suffix if suffix in naming.TIFF_SUFFIXES:
             return TiffVolumeWriter(path, layout, **common)
         case suffix if suffix in naming.ZARR_SUFFIXES:
-            return OmeZarrWriter(path, layout, ngff_version=ngff_version, downsampling=downsampling, **common)
+            zarr_only: dict[str, Any] = {"ngff_version": ngff_version, "downsampling": downsampling, "jobs": jobs}
+            return OmeZarrWriter(path, layout, **zarr_only, **common)
         case ".nii":
             return NiftiWriter(path, layout, **common)
         case ".nii.gz":

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from itertools import cycle
 from typing import Any
 
 from ecc_px.errors import UnreadableVolume
 from ecc_px.volumes.voxel_size import micrometres_per
 
+COLOURS = ("00FF00", "FF00FF", "00FFFF", "FFFF00", "FF0000", "0000FF")
+"""In which channels are shown, in turn; a single one is white."""
+
 _LEGACY_AXES = "tczyx"
 """Of versions before 0.3, which name none."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """Contrast of a channel: numbers that a voxel can have, and those that are shown black and at full brightness."""
+
+    min: float
+    max: float
+    start: float
+    end: float
 
 
 @dataclass(frozen=True)
@@ -68,6 +82,7 @@ def multiscales_attributes(
     has_unit: bool,
     version: str,
     channel_names: Sequence[str] | None,
+    windows: Sequence[Window] = (),
 ) -> dict[str, Any]:
     """Attributes of a group whose arrays 0, 1, … are the levels of one image.
 
@@ -76,6 +91,9 @@ def multiscales_attributes(
     scales, translations : for each level, a number for each axis
         In µm along z, y, x where `has_unit`, else in voxels of the finest level.
     version : {"0.4", "0.5"}
+    channel_names : of each channel, or None
+    windows : of each channel
+        With which contrast a viewer should begin; needed with names.
     """
     kinds = {"t": "time", "c": "channel"}
     axis_entries = []
@@ -96,7 +114,14 @@ def multiscales_attributes(
     ]
     attributes: dict[str, Any] = {"multiscales": [{"name": name, "axes": axis_entries, "datasets": datasets}]}
     if channel_names:
-        attributes["omero"] = {"channels": [{"label": label, "active": True} for label in channel_names]}
+        attributes["omero"] = {
+            "channels": [
+                {"label": label, "active": True, "color": colour, "window": asdict(window)}
+                for label, colour, window in zip(
+                    channel_names, cycle(COLOURS if len(channel_names) > 1 else ("FFFFFF",)), windows, strict=False
+                )
+            ]
+        }
     if version == "0.4":
         attributes["multiscales"][0]["version"] = version
         return attributes

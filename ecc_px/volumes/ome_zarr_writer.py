@@ -1,4 +1,8 @@
-"""OME-Zarr 0.4 or 0.5: the image in full resolution, and a pyramid that is made when it is complete."""
+"""OME-Zarr 0.4 or 0.5: the image in full resolution, and a pyramid that is made when it is complete.
+
+Every chunk is a file, and one that is all 0 is left out: reading it gives 0, as the format says. Threads write chunks
+at the same time, and what is in each depends on nothing but its voxels.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,8 @@ from ecc_px.volumes.attributes import KEY, as_json
 from ecc_px.volumes.axes import reordered
 from ecc_px.volumes.chunks import Index, chunk_shape, chunks_in, covers_whole_chunks
 from ecc_px.volumes.naming import volume_name
-from ecc_px.volumes.ome_zarr_metadata import multiscales_attributes
+from ecc_px.volumes.ome_zarr_metadata import Window, multiscales_attributes
+from ecc_px.volumes.streaming import in_order, usable_processors
 from ecc_px.volumes.volume import Layout
 from ecc_px.volumes.writer import VolumeWriter
 
@@ -41,6 +46,9 @@ class OmeZarrWriter(VolumeWriter):
         0.4 is what ilastik, BigDataViewer and older napari read.
     downsampling : {"mean", "nearest"}
         How a coarser level is made: the mean of 2 × 2 × 2 voxels, or one of them, for class numbers.
+    jobs : int, optional
+        Threads that make the pyramid; one for each usable processor where not given. Each holds eight chunks of the
+        finer level.
     """
 
     compressions = ("zstd", "gzip", "none")
@@ -55,6 +63,7 @@ class OmeZarrWriter(VolumeWriter):
         overwrite: bool = False,
         ngff_version: str = "0.4",
         downsampling: Downsampling = "mean",
+        jobs: int | None = None,
     ) -> None:
         stored = reordered(layout, "".join(axis for axis in "tczyx" if axis in layout.axes))
         self._chunks = chunk_shape(stored, CHUNK_EDGE)
@@ -64,6 +73,7 @@ class OmeZarrWriter(VolumeWriter):
             raise InvalidSetting(f"{path}: OME-Zarr {ngff_version} is not written, only 0.4 and 0.5.")
         self._version = ngff_version
         self._downsampling: Downsampling = downsampling
+        self._jobs = jobs or usable_processors()
         # Pieces of chunks are read, changed and written back: one thread at a time.
         self._lock = threading.Lock()
 
@@ -87,6 +97,7 @@ class OmeZarrWriter(VolumeWriter):
             fill_value=0,
             chunk_key_encoding={"name": "v2" if is_v2 else "default", "separator": "/"},
             dimension_names=None if is_v2 else list(self.layout.axes),
+            config={"write_empty_chunks": False},
         )
 
     def _write_stored(self, index: Index, stored: npt.NDArray[Any]) -> None:
@@ -114,8 +125,30 @@ class OmeZarrWriter(VolumeWriter):
             has_unit=self.layout.voxel_um is not None,
             version=self._version,
             channel_names=self.layout.channel_names,
+            windows=self._windows() if self.layout.channel_names else (),
         )
         self._group.attrs.update(attributes)
+
+    def _windows(self) -> list[Window]:
+        """Contrast of each channel: what the attributes say of it, else what the coarsest level has."""
+        is_float = self.layout.dtype.kind == "f"
+        limits = None if is_float else np.iinfo(self.layout.dtype)
+        stated = self.attributes.get("drange")
+        at = self.layout.axes.find("c")
+        windows = []
+        for channel in range(self.layout.channels):
+            index = tuple(
+                slice(channel, channel + 1) if axis == at else slice(None) for axis in range(len(self._chunks))
+            )
+            if stated is not None:
+                start, end = (float(bound) for bound in stated)
+            else:
+                values = np.asarray(self._levels[-1][index])
+                values = values[np.isfinite(values)]
+                start, end = (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
+            low, high = (start, end) if limits is None else (float(limits.min), float(limits.max))
+            windows.append(Window(min=low, max=high, start=start, end=max(end, start + 1) if limits else end))
+        return windows
 
     def _factors(self, level: int) -> list[int]:
         return [
@@ -127,17 +160,23 @@ class OmeZarrWriter(VolumeWriter):
         return max(extent for axis, extent in zip(self.layout.axes, shape, strict=True) if axis in "zyx")
 
     def _add_level(self) -> None:
-        """Make the next coarser level, a chunk at a time."""
+        """Make the next coarser level, each chunk from those that it covers."""
         fine = self._levels[-1]
         steps = self._factors(1)
         shape = tuple(-(-extent // step) for extent, step in zip(fine.shape, steps, strict=True))
         coarse = self._new_level(shape, len(self._levels))
-        for index in chunks_in(tuple(slice(0, extent) for extent in shape), coarse.chunks):
+
+        def make(index: Index) -> None:
             source = tuple(
                 slice(part.start * step, min(part.stop * step, extent))
                 for part, step, extent in zip(index, steps, fine.shape, strict=True)
             )
-            coarse[index] = _halved(np.asarray(fine[source]), steps, self._downsampling)
+            piece = np.asarray(fine[source])
+            if piece.any():
+                coarse[index] = _halved(piece, steps, self._downsampling)
+
+        for _ in in_order(make, chunks_in(tuple(slice(0, extent) for extent in shape), coarse.chunks), self._jobs):
+            pass
         self._levels.append(coarse)
 
     def _abandon(self) -> None:

@@ -3,6 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import ome_zarr_models.v04
+import ome_zarr_models.v05
 import pytest
 import zarr
 from foreign_files import noise, write_ome_zarr_04, write_ome_zarr_05
@@ -15,14 +17,14 @@ VOXEL_UM = (5.0, 2.0, 2.0)
 
 
 def write(path: Path, image: np.ndarray = IMAGE, axes: str = "zyx", **options) -> Path:
-    extent = dict(zip("czyx", image.shape, strict=True))
+    extent = dict(zip("czyx", image.shape, strict=True)) | {"t": 1}
     layout = Layout(
         axes,
         tuple(extent[a] for a in axes),
         image.dtype,
         voxel_um=VOXEL_UM,
-        chunks=tuple(1 if a == "c" else 32 for a in axes),
-        channel_names=("nuclei", "vessels") if "c" in axes else None,
+        chunks=tuple(1 if a in "tc" else 32 for a in axes),
+        channel_names=("nuclei", "vessels")[: image.shape[0]] if "c" in axes else None,
     )
     with create_volume(path, layout, **options) as writer:
         writer.write(whole(image.shape[1:]), image)
@@ -106,3 +108,53 @@ def test_scales_without_unit_are_no_voxel_size(tmp_path: Path) -> None:
         axis.pop("unit", None)
     group.attrs["multiscales"] = multiscales
     assert open_volume(path).voxel_um is None
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_chunks_that_are_all_0_are_not_written_on_any_level(version: str, tmp_path: Path) -> None:
+    image = np.zeros((1, 64, 520, 96), "uint16")
+    image[0, 40, 300, 50] = 9
+    image[0, 2:4, :2, :2] = 1000
+    path = write(tmp_path / "a.ome.zarr", image, ngff_version=version)
+    assert {name.removeprefix("c/") for name in files_of(path / "0") if name[-1].isdecimal()} == {"0/0/0", "1/9/1"}
+    # The single voxel of 9 is 1 in the mean of eight, and less than a half on the level after that.
+    for level, holding in ((1, 2), (2, 1)):
+        written = [name for name in files_of(path / str(level)) if name[-1].isdecimal()]
+        assert len(written) == holding
+    with open_volume(path) as volume:
+        np.testing.assert_array_equal(volume.read(), image)
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_any_number_of_threads_makes_the_same_bytes(version: str, tmp_path: Path) -> None:
+    made = []
+    for jobs in (1, 4):
+        (tmp_path / str(jobs)).mkdir()
+        made.append(files_of(write(tmp_path / str(jobs) / "a.ome.zarr", ngff_version=version, jobs=jobs)))
+    assert made[0] == made[1]
+    assert len(made[0]) > 20
+
+
+def test_a_viewer_is_told_colours_and_contrast_as_the_schema_demands(tmp_path: Path) -> None:
+    image = np.stack([np.full((4, 5, 6), 300), np.arange(120).reshape(4, 5, 6)]).astype("uint16")
+    channels = zarr.open_group(write(tmp_path / "a.zarr", image, "zyxc"), mode="r").attrs["omero"]["channels"]
+    assert [channel["color"] for channel in channels] == ["00FF00", "FF00FF"]
+    assert channels[0]["window"] == {"min": 0, "max": 65535, "start": 300, "end": 301}
+    assert channels[1]["window"] == {"min": 0, "max": 65535, "start": 0, "end": 119}
+    probabilities = write(tmp_path / "p.zarr", image.astype("float32") / 300, "zyxc", attributes={"drange": (0.0, 1.0)})
+    for channel in zarr.open_group(probabilities, mode="r").attrs["omero"]["channels"]:
+        assert channel["window"] == {"min": 0, "max": 1, "start": 0, "end": 1}
+
+
+@pytest.mark.parametrize(("version", "models"), [("0.4", ome_zarr_models.v04), ("0.5", ome_zarr_models.v05)])
+@pytest.mark.parametrize("axes", ["zyx", "zyxc", "tzyxc"])
+def test_another_program_s_model_of_the_format_finds_nothing_wrong(version: str, models, axes: str, tmp_path) -> None:
+    path = write(tmp_path / "a.ome.zarr", IMAGE, axes, ngff_version=version)
+    image = models.Image.from_zarr(zarr.open_group(path, mode="r"))
+    attributes = image.attributes if version == "0.4" else image.attributes.ome
+    assert [axis.name for axis in attributes.multiscales[0].axes] == [axis for axis in "tczyx" if axis in axes]
+    assert len(attributes.multiscales[0].datasets) == 2

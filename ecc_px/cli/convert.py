@@ -16,7 +16,7 @@ def convert(
         Path,
         typer.Argument(
             help="HDF5 (brain.h5, or brain.h5/volume/data), TIFF, a folder of TIFF planes, NIfTI, OME-Zarr, N5, "
-            "Imaris, BigDataViewer (the XML, or its HDF5 or N5).",
+            "Imaris, BigDataViewer (the XML, or its HDF5 or N5), CZI, LIF.",
             show_default=False,
         ),
     ],

@@ -50,7 +50,7 @@ Inputs = Annotated[
     typer.Argument(
         metavar="INPUT…",
         help="Volumes: HDF5 (a dataset's path may follow the file name), TIFF, folder of TIFF planes, NIfTI, OME-Zarr, "
-        "N5, Imaris, BigDataViewer.",
+        "N5, Imaris, BigDataViewer, CZI, LIF.",
         show_default=False,
     ),
 ]

@@ -11,10 +11,12 @@ from ecc_px.errors import EccPxError, InvalidSetting, UnreadableVolume
 from ecc_px.volumes import naming
 from ecc_px.volumes.bigdataviewer import BigDataViewerVolume, is_bigdataviewer
 from ecc_px.volumes.channel_view import ChannelView
+from ecc_px.volumes.czi import CziVolume
 from ecc_px.volumes.hdf5 import EXPORTED_DATA, Hdf5Volume
 from ecc_px.volumes.hdf5_file import Hdf5File
 from ecc_px.volumes.hdf5_writer import Hdf5Writer
 from ecc_px.volumes.imaris import ImarisVolume, is_imaris
+from ecc_px.volumes.lif import LifVolume
 from ecc_px.volumes.n5 import N5Volume, is_n5
 from ecc_px.volumes.nifti import NiftiVolume
 from ecc_px.volumes.nifti_writer import NiftiGzWriter, NiftiWriter
@@ -26,9 +28,9 @@ from ecc_px.volumes.tiff_writer import TiffPlanesWriter, TiffVolumeWriter
 from ecc_px.volumes.volume import SUPPORTED_DTYPES, Layout, Volume
 from ecc_px.volumes.writer import VolumeWriter
 
-Format = Literal["hdf5", "imaris", "bigdataviewer", "tiff", "planes", "nifti", "zarr", "n5"]
+Format = Literal["hdf5", "imaris", "bigdataviewer", "tiff", "planes", "nifti", "zarr", "n5", "czi", "lif"]
 
-_WITH_IMAGES_INSIDE = ("hdf5", "zarr", "n5")
+_WITH_IMAGES_INSIDE = ("hdf5", "zarr", "n5", "czi", "lif")
 _WITH_LEVELS = ("imaris", "bigdataviewer", "tiff", "zarr", "n5")
 
 _SIGNATURE_BYTES = 8
@@ -51,11 +53,11 @@ def open_volume(
     ----------
     path : path
         HDF5 (a dataset's path may follow: ``brain.h5/volume/data``), TIFF, a folder of TIFF planes, NIfTI,
-        OME-Zarr, N5, Imaris, BigDataViewer's XML or its HDF5 or N5.
+        OME-Zarr, N5, Imaris, BigDataViewer's XML or its HDF5 or N5, CZI, LIF.
     axes : str, optional
         One letter of t, z, y, x, c for each dimension on disk; overrides what the file says.
     inner_path : str, optional
-        The dataset inside an HDF5 file, or the image inside a Zarr or N5 folder.
+        The dataset inside an HDF5 file, the image inside a Zarr or N5 folder or a LIF file, the scene of a CZI file.
     level : int
         Resolution level of a pyramid; 0 is the finest.
     channel : int or str, optional
@@ -103,7 +105,7 @@ def _open_whole(
         elif volume_format == "n5" and inner_path is None and any(file.glob("setup*/timepoint*")):
             volume_format = "bigdataviewer"
         if inner_path and volume_format not in _WITH_IMAGES_INSIDE:
-            raise InvalidSetting(f"only HDF5, Zarr and N5 have images inside, such as {inner_path!r}.")
+            raise InvalidSetting(f"only HDF5, Zarr, N5, CZI and LIF have images inside, such as {inner_path!r}.")
         if level and volume_format not in _WITH_LEVELS:
             raise InvalidSetting(f"there is no level {level}: it is no pyramid, as OME-Zarr or Imaris is.")
         common: dict[str, Any] = {"axes": axes, "dtypes": dtypes}
@@ -124,6 +126,10 @@ def _open_whole(
                 return OmeZarrVolume(file, inner_path=inner_path, level=level, **common)
             case "n5":
                 return N5Volume(file, inner_path=inner_path, level=level, **common)
+            case "czi":
+                return CziVolume(file, inner_path=inner_path, **common)
+            case "lif":
+                return LifVolume(file, inner_path=inner_path, **common)
     except PermissionError as error:
         raise UnreadableVolume(f"{file}: you may not read it. Ask its owner.") from error
     except InvalidSetting as error:
@@ -164,6 +170,10 @@ def _file_format(file: Path) -> Format:
         return "imaris"
     if suffix in naming.BIGDATAVIEWER_SUFFIXES:
         return "bigdataviewer"
+    if suffix in naming.CZI_SUFFIXES or start.startswith(b"ZISRAWFI"):
+        return "czi"
+    if suffix in naming.LIF_SUFFIXES:
+        return "lif"
     if suffix in naming.HDF5_SUFFIXES or start.startswith(b"\x89HDF\r\n\x1a\n"):
         return "hdf5"
     if suffix in naming.TIFF_SUFFIXES or start[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):

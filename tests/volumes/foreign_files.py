@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import numpy.typing as npt
 import tifffile
 import z5py
 import zarr
+from pylibCZIrw import czi
 
 Array = npt.NDArray[Any]
 VOXEL_UM = (5.0, 2.0, 1.5)
@@ -307,8 +309,79 @@ def write_n5_pyramid(folder: Path, image: Array) -> Path:
     return folder / "brain.n5"
 
 
+def czi_file(path: Path, image: Array, names: tuple[str, ...] = ("Cells",), *, scenes: int = 1) -> Path:
+    """(t, c, z, y, x) as Zeiss's library writes it; further scenes lie to the right and are upside down."""
+    with czi.create_czi(str(path), exist_ok=True) as file:
+        for t, c, z in np.ndindex(image.shape[:3]):
+            for scene in range(scenes):
+                file.write(
+                    np.ascontiguousarray(image[t, c, z][:: -1 if scene else 1]),
+                    location=(-20 + 100 * scene, 7),
+                    plane={"T": t, "C": c, "Z": z},
+                    **({"scene": scene} if scenes > 1 else {}),
+                )
+        metres = dict(zip(("scale_z", "scale_y", "scale_x"), (um * 1e-6 for um in VOXEL_UM), strict=True))
+        file.write_metadata("brain", channel_names=dict(enumerate(names)), **metres)
+    return path
+
+
+def write_czi(folder: Path, image: Array) -> Path:
+    return czi_file(folder / "brain.czi", image[None, None])
+
+
+def lif_file(path: Path, images: dict[str, Array], names: tuple[str, ...] = ("Green",)) -> Path:
+    """Each (t, z, c, y, x) laid out as Leica does: a header of UTF-16 XML, then a block of voxels for each image.
+
+    Leica: "LIF File Format Description"; every piece begins with 0x70 and its length, every part of it with 0x2A.
+    """
+    elements = []
+    for number, (name, image) in enumerate(images.items()):
+        size = image.itemsize
+        strides = dict(zip("tzcyx", (stride for stride in np.ascontiguousarray(image).strides), strict=True))
+        channels = "".join(
+            f'<ChannelDescription DataType="{int(image.dtype.kind == "f")}" ChannelTag="0" Resolution="{8 * size}" '
+            f'NameOfMeasuredQuantity="" Min="0" Max="255" Unit="" LUTName="{label}" IsLUTInverted="0" '
+            f'BytesInc="{c * strides["c"]}" BitInc="0"/>'
+            for c, label in enumerate(names)
+        )
+        dimensions = "".join(
+            f'<DimensionDescription DimID="{number}" NumberOfElements="{n}" Origin="0" '
+            f'Length="{um * 1e-6 * (n - 1)}" Unit="{unit}" BytesInc="{strides[axis]}" BitInc="0"/>'
+            for number, axis, n, um, unit in (
+                (1, "x", image.shape[4], VOXEL_UM[2], "m"),
+                (2, "y", image.shape[3], VOXEL_UM[1], "m"),
+                (3, "z", image.shape[1], VOXEL_UM[0], "m"),
+                (4, "t", image.shape[0], 1.0, "s"),
+            )
+            if n > 1
+        )
+        elements.append(
+            f'<Element Name="{name}" Visibility="1" UniqueID="{number}"><Data><Image><ImageDescription>'
+            f"<Channels>{channels}</Channels><Dimensions>{dimensions}</Dimensions></ImageDescription></Image></Data>"
+            f'<Memory Size="{image.nbytes}" MemoryBlockID="MemBlock_{number}"/><Children/></Element>'
+        )
+    xml = (
+        '<LMSDataContainerHeader Version="2"><Element Name="brain" Visibility="1" UniqueID="x"><Data>'
+        f'<Experiment/></Data><Memory Size="0" MemoryBlockID="MemBlock_x"/><Children>{"".join(elements)}</Children>'
+        "</Element></LMSDataContainerHeader>"
+    )
+    with path.open("wb") as file:
+        file.write(struct.pack("<IIBI", 0x70, 2 * len(xml) + 5, 0x2A, len(xml)) + xml.encode("utf-16-le"))
+        for number, image in enumerate(images.values()):
+            identity = f"MemBlock_{number}"
+            head = struct.pack("<BQBI", 0x2A, image.nbytes, 0x2A, len(identity)) + identity.encode("utf-16-le")
+            file.write(struct.pack("<II", 0x70, len(head)) + head + image.tobytes())
+    return path
+
+
+def write_lif(folder: Path, image: Array) -> Path:
+    return lif_file(folder / "brain.lif", {"Series001": image[None, :, None]})
+
+
 FOREIGN_DTYPES: dict[Callable[[Path, Array], Path], tuple[str, ...]] = {
     write_bigdataviewer_hdf5: ("uint8", "uint16", "float32"),
+    write_czi: ("uint8", "uint16", "float32"),
+    write_lif: ("uint8", "uint16", "uint32", "float32"),
 }
 """Voxel types of the formats that don't have all of them."""
 
@@ -331,6 +404,8 @@ FOREIGN_WRITERS: tuple[Callable[[Path, Array], Path], ...] = (
     write_n5,
     write_n5_blosc,
     write_n5_pyramid,
+    write_czi,
+    write_lif,
 )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from foreign_files import VOXEL_UM, bigdataviewer_files, imaris_file, noise
+from foreign_files import VOXEL_UM, bigdataviewer_files, czi_file, imaris_file, lif_file, noise
 
 from ecc_px.errors import InvalidSetting
 from ecc_px.volumes import Layout, create_volume, open_volume
@@ -24,6 +24,14 @@ def write_imaris_channels(folder: Path) -> Path:
 
 def write_bigdataviewer_channels(folder: Path) -> Path:
     return bigdataviewer_files(folder / "brain.xml", IMAGE, NAMES)
+
+
+def write_czi_channels(folder: Path) -> Path:
+    return czi_file(folder / "brain.czi", IMAGE, NAMES)
+
+
+def write_lif_channels(folder: Path) -> Path:
+    return lif_file(folder / "brain.lif", {"Series001": IMAGE.swapaxes(1, 2).copy()}, NAMES)
 
 
 def _ours(path: Path, axes: str) -> Path:
@@ -51,6 +59,8 @@ def write_ome_tiff_channels(folder: Path) -> Path:
     params=[
         write_imaris_channels,
         write_bigdataviewer_channels,
+        write_czi_channels,
+        write_lif_channels,
         write_hdf5_channels,
         write_ome_zarr_channels,
         write_ome_tiff_channels,

@@ -163,6 +163,11 @@ class Arrival:
             )
         if self._trusts_times and look.files:
             unchanged = max(unchanged, self._clock.wall() - look.newest)
+        expected = self._expected(route.complete, brain.id, look)
+        missing = look.missing
+        if self._trusts_times:
+            # Nobody waits for the rest: the check tells what is missing.
+            expected, missing = None, ()
         arrived = Arrived(
             files=look.files,
             planes=look.planes,
@@ -170,9 +175,9 @@ class Arrival:
             unchanged=unchanged,
             pace=look.pace,
             longest_gap=longest_gap,
-            expected=self._expected(route.complete, brain.id, look),
+            expected=expected,
             is_released=brain.is_released,
-            missing=look.missing,
+            missing=missing,
         )
         verdict = judge(arrived, route.complete, self.facility.service.late)
         if verdict.next_look is not None:

@@ -67,7 +67,13 @@ def _outcome(
     report: CheckReport | None = None
     try:
         report = check_input(
-            brain.source, axes=route.axes, level=route.level, voxel_um=route.voxel_um, progress=progress
+            brain.source,
+            axes=route.axes,
+            level=route.level,
+            channel=route.channel,
+            voxel_um=route.voxel_um,
+            jobs=job.threads,
+            progress=progress,
         )
         _refuse(report, brain, route)
         needs = _refuse_misfit(brain, route, classifier)

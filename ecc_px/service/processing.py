@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from dataclasses import asdict, dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
 from ecc_px.cells.inputs import channel_of_class
 from ecc_px.classifiers import Classifier, load_classifier
 from ecc_px.errors import EccPxError
+from ecc_px.pipeline.cells import write_cells
+from ecc_px.pipeline.predict import PredictionSettings, output_path
+from ecc_px.pipeline.receipt import receipt_path
 from ecc_px.pipeline.run import run
 from ecc_px.report.overview import overview
 from ecc_px.service import results
@@ -107,19 +112,32 @@ def _attempt(
 def _make(job: Job, brain: Brain, route: Route, classifier: Classifier, folder: Path, progress: Progress) -> Made:
     """Probabilities, cells, and the picture."""
     with open_volume(brain.source, axes=route.axes, level=route.level, channel=route.channel) as volume:
-        brain_made = run(
-            classifier,
-            volume,
-            folder,
-            voxel_um=route.voxel_um,
-            jobs=job.threads or usable_processors(),
-            overwrite=True,
-            prediction=route.prediction_settings,
-            cells=route.cell_settings,
-            progress=progress,
-        )
-        found = brain_made.cells.cells
-        with open_volume(brain_made.prediction.probabilities) as probabilities:
+        common: dict[str, Any] = {
+            "voxel_um": route.voxel_um,
+            "jobs": job.threads or usable_processors(),
+            "overwrite": True,
+            "progress": progress,
+        }
+        settings = PredictionSettings(**route.prediction_settings)
+        outputs = [output_path(folder, volume.name, export, settings.file_format) for export in settings.exports]
+        probabilities_path = output_path(folder, volume.name, "probabilities", settings.file_format)
+        warnings: tuple[str, ...] = ()
+        if all(output.exists() and receipt_path(output).exists() for output in outputs):
+            # An earlier try came so far; the folder holds nothing but what was made of this very content.
+            log.info("the prediction is there already", extra={"brain": brain.title})
+            warnings = tuple(json.loads(receipt_path(probabilities_path).read_text(encoding="utf-8"))["warnings"])
+            found = write_cells(probabilities_path, volume, folder, **common, **route.cell_settings).cells
+        else:
+            made = run(
+                classifier,
+                volume,
+                folder,
+                **common,
+                prediction=route.prediction_settings,
+                cells=route.cell_settings,
+            )
+            warnings, found = made.prediction.warnings, made.cells.cells
+        with open_volume(probabilities_path) as probabilities:
             overview(
                 volume,
                 probabilities,
@@ -129,7 +147,7 @@ def _make(job: Job, brain: Brain, route: Route, classifier: Classifier, folder: 
                 object_class=channel_of_class(probabilities, route.cell_settings.get("class_")),
                 overwrite=True,
             )
-        return Made(brain_made.prediction.voxels, len(found.table), (*brain_made.prediction.warnings, *found.warnings))
+        return Made(prod(volume.shape) * volume.frames, len(found.table), (*warnings, *found.warnings))
 
 
 def _card(brain: Brain, route: Route, identity: str, classifier: Classifier) -> dict[str, Any]:

@@ -69,6 +69,8 @@ class Watch:
         self._checker: Child | None = None
         self._begun = self._clock.wall()
         self._looked: Moment | None = None
+        self._looked_at: float | None = None
+        self._usual_pause = facility.service.scan
         self._look_seconds = 0.0
         self._round = Round()
         self._next_look = 0.0
@@ -162,9 +164,9 @@ class Watch:
         begun = time.perf_counter()
         self._round = self._arrival.look_around()
         self._look_seconds = time.perf_counter() - begun
-        self._looked = self._clock.moment()
-        usual = max(self.facility.service.scan, self._look_seconds / SHARE_OF_TIME)
-        self._next_look = max(min(usual, self._round.next_look), self._least_pause())
+        self._looked, self._looked_at = self._clock.moment(), self._clock.wall()
+        self._usual_pause = max(self.facility.service.scan, self._look_seconds / SHARE_OF_TIME)
+        self._next_look = max(min(self._usual_pause, self._round.next_look), self._least_pause())
         self._tell_problems(self._round.problems)
 
     def _tell_problems(self, problems: list[str]) -> None:
@@ -317,11 +319,13 @@ class Watch:
             "process": None if ended else os.getpid(),
             "facility": str(self.facility.path),
             "begun": self._begun,
-            "looked_at": self._round.looked_at,
+            "looked_into": self._round.looked_at,
             "files": self._round.files,
             "paused": self._paused,
             "problems": list(self._problems),
             "stopping": self._stopping is not None,
+            "last_look": self._looked_at,
+            "scan": self._usual_pause,
         }
         now = self._clock.moment()
         if self._noted is not None and self._noted[1] == facts:
@@ -330,8 +334,7 @@ class Watch:
                 return
         self._noted = (now, facts)
         beat = {"boot": now.boot, "beat": now.seconds, "at": self._clock.wall(), "look_seconds": self._look_seconds}
-        looked = None if self._looked is None else self._looked.seconds
-        self.ledger.note(SHIFT, facts | beat | {"looked": looked})
+        self.ledger.note(SHIFT, facts | beat)
 
 
 def staleness(brain: Brain, classifier: str, route: Route) -> str:

@@ -2,8 +2,8 @@
 
 python scripts/service_idle.py [--brains 100] [--planes 2000] [--seconds 60]
 
-Measured: seconds of the first look at as many planes, of a look when nothing has changed and all are still arriving, and
-of a look when all are done; then the CPU seconds that a running service takes in a while, with the default settings.
+Measured: seconds of the first look at as many planes, of a look when nothing has changed and all are still arriving,
+and of one when all are done; then the CPU seconds that a running service takes in a while, with the default settings.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from ecc_px.service.ledger import Brain, Ledger
 from ecc_px.service.looking import look_at
 from ecc_px.service.results import remove_reason, write_reason
 from ecc_px.service.states import State
-from ecc_px.volumes import Volume, open_volume
+from ecc_px.volumes import Volume
 from ecc_px.volumes.streaming import Progress
 from ecc_px.volumes.voxel_size import resolve_voxel_size
 
@@ -71,6 +71,7 @@ def _outcome(
             axes=route.axes,
             level=route.level,
             channel=route.channel,
+            allow_missing=route.allow_missing,
             voxel_um=route.voxel_um,
             jobs=job.threads,
             progress=progress,
@@ -131,7 +132,7 @@ def _refuse(report: CheckReport, brain: Brain, route: Route) -> None:
 
 def _refuse_misfit(brain: Brain, route: Route, classifier: Classifier) -> int:
     """Refuse a brain that the classifier can't be applied to; the bytes that its results will need, at most."""
-    with open_volume(brain.source, axes=route.axes, level=route.level, channel=route.channel) as volume:
+    with route.open(brain.source) as volume:
         classifier.check_fits(volume.shape, volume.channels, str(volume.path))
         if volume.frames > 1:
             raise InvalidSetting(

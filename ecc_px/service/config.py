@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from ecc_px.errors import InvalidSetting
 from ecc_px.service.toml_table import Table
+from ecc_px.volumes import Volume, open_volume
 
 Watching = Literal["auto", "inotify", "polling"]
 NEWS = ("done", "failed", "late", "disk", "trouble")
@@ -76,7 +77,7 @@ class Route:
     complete : Complete
     cells, prediction : mapping
         Further settings of `find_cells` and of `predict`.
-    axes, level, channel, flavour
+    axes, level, channel, allow_missing, flavour
         How the image is read, as on the command line.
     """
 
@@ -91,6 +92,7 @@ class Route:
     axes: str | None = None
     level: int = 0
     channel: int | str | None = None
+    allow_missing: bool = False
     flavour: str = "ilastik"
 
     @property
@@ -103,6 +105,17 @@ class Route:
         """Keyword arguments of `predict`."""
         return {name: tuple(v) if isinstance(v, list) else v for name, v in self.prediction.items()}
 
+    def open(self, source: str | Path) -> Volume:
+        """A brain's image, read as the route says.
+
+        Raises
+        ------
+        UnreadableVolume, InvalidSetting
+        """
+        return open_volume(
+            source, axes=self.axes, level=self.level, channel=self.channel, allow_missing=self.allow_missing
+        )
+
     def settings_hash(self) -> str:
         """Of everything but the classifier that decides what the results are."""
         deciding = {
@@ -112,6 +125,7 @@ class Route:
             "axes": self.axes,
             "level": self.level,
             "channel": self.channel,
+            "allow_missing": self.allow_missing,
             "flavour": self.flavour,
         }
         return "sha256:" + hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
@@ -301,6 +315,7 @@ def _route(file: Path, position: int, content: Mapping[str, Any]) -> Route:
         axes=table.text("axes", None),
         level=table.number("level", 0, least=0),
         channel=table.number_or_text("channel"),
+        allow_missing=table.yes_or_no("allow_missing", False),
         flavour=table.choice("flavour", ("ilastik", "vigra"), "ilastik"),
     )
     table.refuse_others()

@@ -111,7 +111,7 @@ def _attempt(
 
 def _make(job: Job, brain: Brain, route: Route, classifier: Classifier, folder: Path, progress: Progress) -> Made:
     """Probabilities, cells, and the picture."""
-    with open_volume(brain.source, axes=route.axes, level=route.level, channel=route.channel) as volume:
+    with route.open(brain.source) as volume:
         common: dict[str, Any] = {
             "voxel_um": route.voxel_um,
             "jobs": job.threads or usable_processors(),
@@ -162,6 +162,7 @@ def _card(brain: Brain, route: Route, identity: str, classifier: Classifier) -> 
             "axes": route.axes,
             "level": route.level,
             "channel": route.channel,
+            "allow_missing": route.allow_missing,
             "flavour": route.flavour,
             "cells": dict(route.cells),
             "prediction": dict(route.prediction),

@@ -121,13 +121,18 @@ class FileFormat(StrEnum):
 
     hdf5 = "hdf5"
     ome_zarr = "ome-zarr"
+    ome_zarr_05 = "ome-zarr-0.5"
     tiff = "tiff"
     ecc = "ecc"
 
 
 OutputFormat = Annotated[
     FileFormat,
-    typer.Option("--format", help="ecc: label 1 alone, uint8, dataset 'probability', as ecc's CellFinder reads it."),
+    typer.Option(
+        "--format",
+        help="ome-zarr: version 0.4, with a pyramid. ecc: label 1 alone, uint8, dataset 'probability', as ecc's "
+        "CellFinder reads it.",
+    ),
 ]
 
 

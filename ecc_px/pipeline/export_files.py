@@ -56,5 +56,7 @@ def export_writer(
         attributes=attributes,
         dataset="probability" if settings.file_format == "ecc" else "exported_data",
         overwrite=overwrite,
+        ngff_version="0.5" if settings.file_format == "ome-zarr-0.5" else "0.4",
+        jobs=settings.jobs,
         downsampling="nearest" if plan.kind == "segmentation" else "mean",
     )

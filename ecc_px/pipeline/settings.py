@@ -11,10 +11,16 @@ from ecc_px.pipeline.exports import Export, ProbabilityDtype
 from ecc_px.volumes import VoxelUm
 from ecc_px.volumes.blocks import Shape
 
-FileFormat = Literal["hdf5", "ome-zarr", "tiff", "ecc"]
-"""ecc's is HDF5 with label 1 alone, as uint8, in a dataset called `probability`."""
+FileFormat = Literal["hdf5", "ome-zarr", "ome-zarr-0.5", "tiff", "ecc"]
+"""ome-zarr is version 0.4. ecc's is HDF5 with label 1 alone, as uint8, in a dataset called `probability`."""
 
-EXTENSIONS: dict[FileFormat, str] = {"hdf5": ".h5", "ome-zarr": ".ome.zarr", "tiff": ".tif", "ecc": ".h5"}
+EXTENSIONS: dict[FileFormat, str] = {
+    "hdf5": ".h5",
+    "ome-zarr": ".ome.zarr",
+    "ome-zarr-0.5": ".ome.zarr",
+    "tiff": ".tif",
+    "ecc": ".h5",
+}
 
 
 @dataclass(frozen=True)
@@ -28,7 +34,7 @@ class PredictionSettings:
         Of probabilities; `exports.ROUNDING` says how they are rounded.
     classes : tuple of label numbers or names, optional
         Channels of the probability image; default all, in the order of their labels.
-    file_format : {"hdf5", "ome-zarr", "tiff", "ecc"}
+    file_format : {"hdf5", "ome-zarr", "ome-zarr-0.5", "tiff", "ecc"}
     compression : {"gzip", "lzf", "none"}, optional
         Default: the format's own, gzip for HDF5.
     voxel_um : (z, y, x) µm, optional

@@ -6,6 +6,7 @@ at the same time, and what is in each depends on nothing but its voxels.
 
 from __future__ import annotations
 
+import struct
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import zarr
 import zarr.codecs
+import zarr.storage
 
 from ecc_px.errors import InvalidSetting
 from ecc_px.volumes.attributes import KEY, as_json
@@ -32,6 +34,9 @@ Downsampling = Literal["mean", "nearest"]
 
 CHUNK_EDGE = 128
 """Voxels along each spatial axis of a chunk, unless the layout says otherwise. Each chunk is a file."""
+
+_CHUNKS, _PIECE = b"C", b"P"
+"""How an encoded region begins: whole chunks as their files will be, or a piece that shares chunks with others."""
 
 _COARSEST = 256
 """A level whose longest spatial extent is at most this gets no coarser one."""
@@ -78,17 +83,20 @@ class OmeZarrWriter(VolumeWriter):
         self._lock = threading.Lock()
 
     def _begin(self) -> None:
-        self._group = zarr.open_group(self._output.temporary, mode="w", zarr_format=2 if self._version == "0.4" else 3)
-        self._levels = [self._new_level(self.layout.stored_shape)]
+        self._group = self._new_group(self._output.temporary)
+        self._levels = [self._new_level(self._group, self.layout.stored_shape)]
+
+    def _new_group(self, store: Any) -> Any:
+        return zarr.open_group(store, mode="w", zarr_format=2 if self._version == "0.4" else 3)
 
     def _is_such_a_folder(self, folder: Path) -> bool:
         names = [child.name for child in folder.iterdir()]
         is_zarr = ".zgroup" in names or "zarr.json" in names
         return is_zarr and all(name.isdecimal() or name.startswith(".z") or name == "zarr.json" for name in names)
 
-    def _new_level(self, shape: tuple[int, ...], number: int = 0) -> zarr.Array[Any]:
+    def _new_level(self, group: Any, shape: tuple[int, ...], number: int = 0) -> zarr.Array[Any]:
         is_v2 = self._version == "0.4"
-        return self._group.create_array(
+        return group.create_array(
             str(number),
             shape=shape,
             dtype=self.layout.dtype,
@@ -106,6 +114,33 @@ class OmeZarrWriter(VolumeWriter):
         else:
             with self._lock:
                 self._levels[0][index] = stored
+
+    def _encoded(self, index: Index, stored: npt.NDArray[Any]) -> bytes:
+        if not covers_whole_chunks(index, self._chunks, self.layout.stored_shape):
+            return _PIECE + super()._encoded(index, stored)
+        # An image of the same layout, in memory: its chunks are the files that this piece becomes.
+        files: dict[str, Any] = {}
+        image = self._new_level(self._new_group(zarr.storage.MemoryStore(files)), self.layout.stored_shape)
+        image[index] = stored
+        parts = [_CHUNKS]
+        for name in sorted(name for name in files if name[-1].isdecimal()):
+            data = files[name].to_bytes()
+            parts += [struct.pack("<II", len(name), len(data)), name.encode(), data]
+        return b"".join(parts)
+
+    def _store(self, encoded: bytes | memoryview) -> None:
+        view = memoryview(encoded)
+        if view[:1] == _PIECE:
+            super()._store(view[1:])
+            return
+        at = 1
+        while at < len(view):
+            name_length, data_length = struct.unpack_from("<II", view, at)
+            at += 8 + name_length + data_length
+            name = bytes(view[at - data_length - name_length : at - data_length]).decode()
+            file = self._output.temporary / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(view[at - data_length : at])
 
     def _finish(self) -> None:
         factors = [self._factors(0)]
@@ -164,7 +199,7 @@ class OmeZarrWriter(VolumeWriter):
         fine = self._levels[-1]
         steps = self._factors(1)
         shape = tuple(-(-extent // step) for extent, step in zip(fine.shape, steps, strict=True))
-        coarse = self._new_level(shape, len(self._levels))
+        coarse = self._new_level(self._group, shape, len(self._levels))
 
         def make(index: Index) -> None:
             source = tuple(

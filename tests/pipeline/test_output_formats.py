@@ -20,8 +20,8 @@ def images(tmp_path_factory) -> dict[str, Path]:
     """Probabilities of classes 3 and 1, in this order, in every format."""
     folder = tmp_path_factory.mktemp("formats")
     return {
-        kind: predict(PROJECT, VOLUME, folder, classes=(3, 1), dtype="uint8", file_format=kind).probabilities
-        for kind in ("hdf5", "ome-zarr", "tiff")
+        kind: predict(PROJECT, VOLUME, folder / kind, classes=(3, 1), dtype="uint8", file_format=kind).probabilities
+        for kind in ("hdf5", "ome-zarr", "ome-zarr-0.5", "tiff")
     }
 
 

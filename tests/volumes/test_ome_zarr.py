@@ -10,7 +10,7 @@ import zarr
 from foreign_files import noise, write_ome_zarr_04, write_ome_zarr_05
 
 from ecc_px.volumes import Layout, create_volume, open_volume
-from ecc_px.volumes.blocks import whole
+from ecc_px.volumes.blocks import blocks_of, whole
 
 IMAGE = noise((1, 33, 300, 40), "uint16")
 VOXEL_UM = (5.0, 2.0, 2.0)
@@ -158,3 +158,18 @@ def test_another_program_s_model_of_the_format_finds_nothing_wrong(version: str,
     attributes = image.attributes if version == "0.4" else image.attributes.ome
     assert [axis.name for axis in attributes.multiscales[0].axes] == [axis for axis in "tczyx" if axis in axes]
     assert len(attributes.multiscales[0].datasets) == 2
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_what_was_encoded_ahead_is_stored_as_if_it_had_been_written(version: str, tmp_path: Path) -> None:
+    image = np.where(np.arange(300)[:, None] % 96 < 32, IMAGE, 0)
+    written = write(tmp_path / "a.ome.zarr", image, ngff_version=version)
+    layout = Layout("zyx", image.shape[1:], image.dtype, voxel_um=VOXEL_UM, chunks=(32, 32, 32))
+    (tmp_path / "b").mkdir()
+    regions = [block.core for block in blocks_of(image.shape[1:], (32, 96, 40))] + [
+        (slice(3, 5), slice(7, 9), slice(1, 2))
+    ]
+    with create_volume(tmp_path / "b" / "a.ome.zarr", layout, ngff_version=version) as writer:
+        for encoded in [writer.encode(region, image[(slice(None), *region)]) for region in regions]:
+            writer.store(encoded)
+    assert files_of(tmp_path / "b" / "a.ome.zarr") == files_of(written)

@@ -10,7 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.image import imsave
 
 from ecc_px.report.projection import maximum_projection
 from ecc_px.volumes import Volume, VoxelUm
@@ -19,6 +21,9 @@ from ecc_px.volumes.partial import written_whole
 
 CLOSE_UP_UM = (40.0, 400.0, 400.0)
 """Extent of the close-up along (z, y, x)."""
+
+THUMBNAIL = 480
+"""Pixels that the longer side of a thumbnail may have."""
 
 INK, PAPER, FOUND, TRUE = "#e8e8e8", "#111111", "#ff9f1c", "#2ec4f0"
 
@@ -43,6 +48,7 @@ def overview(
     voxel_um: VoxelUm,
     object_class: int = 0,
     truth: npt.NDArray[np.float64] | None = None,
+    thumbnail: Path | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Draw a brain's raw data, probability image and cells, as a whole and close up where cells are densest.
@@ -60,6 +66,8 @@ def overview(
         Channel of `probabilities` that the cells were found in.
     truth : (n, 3) array, optional
         Positions z, y, x of the cells that are really there, in µm from the corner of the volume.
+    thumbnail : Path, optional
+        A JPEG to write, too: the raw data and the cells, small.
     overwrite : bool
 
     Returns
@@ -94,7 +102,39 @@ def overview(
     axes[1, 2].legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False, labelcolor=INK, fontsize=9)
     with written_whole(path, overwrite=overwrite) as temporary:
         figure.savefig(temporary, format="png", dpi=130)
+    if thumbnail is not None:
+        small = small_picture(whole[0].image, found[:, 1:] / (whole[0].bottom, whole[0].right))
+        with written_whole(thumbnail, overwrite=overwrite) as temporary:
+            imsave(temporary, small, format="jpeg", pil_kwargs={"quality": 85})
     return path
+
+
+def small_picture(image: npt.NDArray[Any], centres: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
+    """A projection with its cells, at most `THUMBNAIL` pixels large.
+
+    Parameters
+    ----------
+    image : (rows, columns) array
+    centres : (n, 2) array
+        Positions of cells as shares of the height and of the width.
+
+    Returns
+    -------
+    (rows, columns, 3) uint8
+    """
+    step = -(-max(image.shape) // THUMBNAIL)
+    pooled = np.maximum.reduceat(image, np.arange(0, image.shape[0], step), axis=0)
+    pooled = np.maximum.reduceat(pooled, np.arange(0, image.shape[1], step), axis=1).astype(np.float64)
+    low, high = np.percentile(pooled, (1, 99.7))
+    grey = np.clip((pooled - low) / max(high - low, 1e-6), 0, 1) * 0.75
+    rows, columns = (np.clip(centres * pooled.shape, 0, np.subtract(pooled.shape, 1)).astype(int)).T
+    # So many cells may share a pixel that the brain would vanish behind them: they shine through by their number.
+    counts = np.zeros(pooled.shape)
+    np.add.at(counts, (rows, columns), 1)
+    shine = np.clip(counts / max(1.0, float(np.percentile(counts[counts > 0], 90)) if counts.any() else 1.0), 0, 1)
+    blend = 0.85 * np.sqrt(shine)[..., np.newaxis]
+    coloured = grey[..., np.newaxis] * (1 - blend) + np.array(to_rgb(FOUND)) * blend
+    return np.round(coloured * 255).astype(np.uint8)
 
 
 def densest_box(centres_um: npt.NDArray[np.float64], shape: Shape, voxel_um: VoxelUm) -> Region:

@@ -7,7 +7,7 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from ecc_px.errors import OutputExists
-from ecc_px.report.overview import FOUND, TRUE, densest_box, overview
+from ecc_px.report.overview import FOUND, TRUE, densest_box, overview, small_picture
 from ecc_px.volumes import Layout, create_volume, open_volume
 
 VOXEL_UM = (10.0, 5.0, 5.0)
@@ -77,3 +77,17 @@ def test_close_up_is_where_cells_are_densest_and_inside_the_volume():
 def test_close_up_without_cells_is_in_the_middle():
     box = densest_box(np.empty((0, 3)), (120, 400, 400), VOXEL_UM)
     assert box == (slice(60, 64), slice(160, 240), slice(160, 240))
+
+
+def test_a_thumbnail_shows_the_brain_and_its_cells_in_few_pixels() -> None:
+    image = np.zeros((900, 600), np.uint16)
+    image[300:600] = 1000
+    centres = np.array([[0.5, 0.5], [0.999999, 0.999999]])
+    small = small_picture(image, centres)
+    assert small.shape == (450, 300, 3)
+    assert small[10, 10].tolist() == [0, 0, 0]
+    red, _, blue = small[225, 150].astype(int)
+    assert red - blue > 100
+    assert small[225, 10, 0] == small[225, 10, 2] > 150
+    assert small[449, 299, 0] > 100
+    assert small_picture(image, np.zeros((0, 2))).shape == small.shape

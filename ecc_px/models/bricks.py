@@ -12,18 +12,19 @@ import numpy as np
 import numpy.typing as npt
 
 from ecc_px.compiling import kernel
+from ecc_px.models.lanes import RUN, copy_run, prefetch
 
 Array = npt.NDArray[Any]
 Triple = tuple[int, int, int]
 
 VOXELS = 256
-"""Voxels in a brick."""
-
-RUN = 8
-"""Neighbours along x that are copied together; every brick is a multiple of it wide."""
+"""Voxels in a brick; it is a multiple of `RUN` wide."""
 
 BRICKS = 16
 """Bricks in a box."""
+
+LINE = 16
+"""Values that a processor fetches together."""
 
 SOLID: tuple[Triple, Triple] = ((4, 8, 8), (4, 2, 2))
 FLAT: tuple[Triple, Triple] = ((1, 16, 16), (1, 4, 4))
@@ -65,12 +66,37 @@ def gather_brick(
             for x in range(corner[2], corner[2] + brick[2], RUN):
                 start = np.uintp(z * strides[0] + y * strides[1] + min(x, shape[2] - 1))
                 if x + RUN <= shape[2]:
-                    for k in range(np.uintp(RUN)):
-                        row[to + k] = plane[start + k]
+                    copy_run(row, to, plane, start)
                 else:
                     for k in range(RUN):
                         row[to + np.uintp(k)] = plane[start + np.uintp(max(0, min(k, shape[2] - 1 - x)))]
                 to += np.uintp(RUN)
+
+
+@kernel()
+def fetch_box(
+    memory: Array, strides: Triple, shape: Triple, corner: Triple, side: Triple, features: tuple[int, int]
+) -> None:
+    """Have the memory of some features of a box fetched while something else is computed.
+
+    A box is a few values of very many rows, which no processor guesses by itself.
+    """
+    for f in range(features[0], features[1]):
+        for z in range(corner[0], min(corner[0] + side[0], shape[0])):
+            for y in range(corner[1], min(corner[1] + side[1], shape[1])):
+                for x in range(corner[2], min(corner[2] + side[2], shape[2]), LINE):
+                    prefetch(memory, np.uintp(f * strides[0] + z * strides[1] + y * strides[2] + x))
+
+
+@kernel()
+def next_corner(corner: Triple, side: Triple, shape: Triple) -> Triple:
+    """Where the box after the one at `corner` begins: along x first, then y, then z."""
+    z, y, x = corner[0], corner[1], corner[2] + side[2]
+    if x >= shape[2]:
+        y, x = y + side[1], 0
+    if y >= shape[1]:
+        z, y = z + side[0], 0
+    return z, y, x
 
 
 @kernel()
@@ -114,12 +140,18 @@ def clear_nan_voxels(rows: Array, counts: Array) -> None:
 
 
 @kernel()
-def scatter_brick(counts: Array, corner: Array, brick: Triple, out: Array) -> None:
-    """Write a brick's (C, 256) counts to their voxels of (C, z, y, x)."""
-    n_classes, n_z, n_y, n_x = out.shape
-    width = min(brick[2], n_x - corner[2])
-    for c in range(n_classes):
-        for i in range(min(brick[0], n_z - corner[0])):
-            for j in range(min(brick[1], n_y - corner[1])):
-                first = (i * brick[1] + j) * brick[2]
-                out[c, corner[0] + i, corner[1] + j, corner[2] : corner[2] + width] = counts[c, first : first + width]
+def scatter_brick(counts: Array, corner: Array, brick: Triple, shape: Triple, out: Array) -> None:
+    """Write a brick's (C, 256) counts to their voxels of (C, z, y, x), given as memory."""
+    width = min(brick[2], shape[2] - corner[2])
+    for c in range(len(counts)):
+        of_class = counts[c]
+        for i in range(min(brick[0], shape[0] - corner[0])):
+            for j in range(min(brick[1], shape[1] - corner[1])):
+                first = np.uintp((i * brick[1] + j) * brick[2])
+                to = np.uintp(((c * shape[0] + corner[0] + i) * shape[1] + corner[1] + j) * shape[2] + corner[2])
+                for k in range(0, width, RUN):
+                    if k + RUN <= width:
+                        copy_run(out, to + np.uintp(k), of_class, first + np.uintp(k))
+                    else:
+                        for rest in range(k, width):
+                            out[to + np.uintp(rest)] = of_class[first + np.uintp(rest)]

@@ -30,11 +30,13 @@ from ecc_px.models.bricks import (
     bounds,
     brick_corners,
     clear_nan_voxels,
+    fetch_box,
     gather_brick,
+    next_corner,
     scatter_brick,
     widen_bounds,
 )
-from ecc_px.models.lanes import WORD, bits_below
+from ecc_px.models.lanes import WORD, add_where, bits_below
 from ecc_px.models.nodes import LinkedNodes
 from ecc_px.models.pruning import prune, pruning_scratch
 
@@ -59,7 +61,7 @@ def count_votes(features: npt.NDArray[np.float32], forest: LinkedNodes, out: Arr
         return
     memory, strides = _flat_memory(features)
     brick, bricks = FLAT if features.shape[1] == 1 else SOLID
-    _count_votes(memory, strides, brick, bricks, forest.nodes, forest.roots, len(features), out)
+    _count_votes(memory, strides, brick, bricks, forest.nodes, forest.roots, len(features), out.shape[1:], out)
 
 
 def _flat_memory(features: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], Triple]:
@@ -85,36 +87,44 @@ def _count_votes(
     nodes: Array,
     roots: Array,
     n_features: int,
+    shape: Triple,
     out: Array,
 ) -> None:
-    """Box after box: gather, prune, then route and count each brick. All scratch belongs to the call."""
-    n_kinds = out.shape[0]
-    shape = out.shape[1:]
+    """Box after box: gather, prune, then route and count each brick, while the next box is fetched.
+
+    All scratch belongs to the call.
+    """
+    n_kinds = len(out)
     rows = np.empty((BRICKS, n_features, VOXELS), np.float32)
-    corners = np.empty((BRICKS, 3), np.int64)
     low, high = np.empty(n_features, np.float32), np.empty(n_features, np.float32)
+    corners = np.empty((BRICKS, 3), np.int64)
     pruning = pruning_scratch(len(nodes), len(roots))
-    _, _, links, kept = pruning
-    queue = np.empty(2 * len(nodes) + len(roots), np.int32)
-    masks = np.empty((len(queue), WORDS), np.uint64)
-    starts = np.empty(n_kinds + 2, np.uintp)
-    ends = np.empty(n_kinds + 1, np.uintp)
+    links, kept = pruning[2], pruning[3]
+    queue_size = len(roots) + 2 * len(nodes) + n_kinds + 2
+    queue, masks = np.empty(queue_size, np.int32), np.empty(queue_size * WORDS, np.uint64)
+    starts, ends = np.empty(n_kinds + 2, np.uintp), np.empty(n_kinds + 1, np.uintp)
     settled = np.empty(n_kinds, np.int64)
     counts = np.empty((n_kinds, VOXELS), out.dtype)
+    out_memory = out.reshape(-1)
 
-    for z in range(0, shape[0], brick[0] * bricks[0]):
-        for y in range(0, shape[1], brick[1] * bricks[1]):
-            for x in range(0, shape[2], brick[2] * bricks[2]):
-                n_bricks = brick_corners((z, y, x), brick, bricks, shape, corners)
-                has_nan = _gather_box(memory, strides, shape, corners[:n_bricks], brick, rows, low, high)
-                n_kept = prune(nodes, roots, low, high, pruning)
-                n_entries = _lay_out_queue(kept[:n_kept], links[: len(roots)], settled, starts)
-                for b in range(n_bricks):
-                    _route(kept, links[:n_entries], rows[b].ravel(), queue, masks, starts, ends)
-                    _count(masks, starts, ends, settled, len(roots), counts)
-                    if has_nan:
-                        clear_nan_voxels(rows[b], counts)
-                    scatter_brick(counts, corners[b], brick, out)
+    side = (brick[0] * bricks[0], brick[1] * bricks[1], brick[2] * bricks[2])
+    corner = (0, 0, 0)
+    while corner[0] < shape[0]:
+        n_bricks = brick_corners(corner, brick, bricks, shape, corners)
+        corner = next_corner(corner, side, shape)
+        has_nan = _gather_box(memory, strides, shape, corners[:n_bricks], brick, rows, low, high)
+        n_kept = prune(nodes, roots, low, high, pruning)
+        settled[:] = 0
+        n_entries = _settle(links[: len(roots)], settled)
+        _lay_out_queue(kept[:n_kept], starts)
+        for b in range(n_bricks):
+            some_features = (b * n_features // n_bricks, (b + 1) * n_features // n_bricks)
+            fetch_box(memory, strides, shape, corner, side, some_features)
+            _route(kept, links[:n_entries], rows[b].ravel(), queue, masks, starts, ends)
+            _count(masks, starts, ends, settled, len(roots), counts)
+            if has_nan:
+                clear_nan_voxels(rows[b], counts)
+            scatter_brick(counts, corners[b], brick, shape, out_memory)
 
 
 @kernel()
@@ -142,23 +152,14 @@ def _gather_box(
 
 
 @kernel()
-def _lay_out_queue(kept: Array, roots: Array, settled: Array, starts: Array) -> int:
-    """Give each kind of entry its part of the queue: inner nodes first, then the leaves of each kind.
-
-    A pruned forest is a set of trees, so that an entry is put down at most once for each link: the parts are
-    exactly as long as the links are many. Trees that pruning reduced to a leaf are counted in `settled`; the
-    roots of the others are moved to the front of `roots`.
+def _settle(roots: Array, settled: Array) -> int:
+    """Count the trees that pruning reduced to a leaf under its kind, and move the roots of the others to the front.
 
     Returns
     -------
     int
         Number of trees that are left to walk.
     """
-    starts[:] = 0
-    settled[:] = 0
-    for k in range(len(kept)):
-        starts[_part(kept[k].left) + np.uintp(1)] += np.uintp(1)
-        starts[_part(kept[k].right) + np.uintp(1)] += np.uintp(1)
     n_entries = 0
     for tree in range(len(roots)):
         if roots[tree] >= 0:
@@ -166,10 +167,23 @@ def _lay_out_queue(kept: Array, roots: Array, settled: Array, starts: Array) -> 
             n_entries += 1
         else:
             settled[~roots[tree]] += 1
+    return n_entries
+
+
+@kernel()
+def _lay_out_queue(kept: Array, starts: Array) -> None:
+    """Give each kind of entry its part of the queue: inner nodes first, then the leaves of each kind.
+
+    A pruned forest is a set of trees, so that an entry is put down at most once for each link: the parts are
+    exactly as long as the links are many.
+    """
+    starts[:] = 0
+    for k in range(len(kept)):
+        starts[_part(kept[k].left) + np.uintp(1)] += np.uintp(1)
+        starts[_part(kept[k].right) + np.uintp(1)] += np.uintp(1)
     starts[1] = len(kept)
     for part in range(1, len(starts)):
         starts[part] += starts[part - 1]
-    return n_entries
 
 
 @kernel()
@@ -198,20 +212,21 @@ def _route(
     entries : (T,) int32
         Roots of the trees.
     row : (F * 256,) float32
-    queue, masks : (Q,) int32, (Q, WORDS) uint64
+    queue, masks : (Q,) int32, (Q * WORDS,) uint64
         Which node waits, and which voxels have reached it.
     starts, ends : (K + 2,), (K + 1,) unsigned
         Where each part of the queue starts, and on return where it ends.
     """
     ends[:] = starts[:-1]
     queue[: len(entries)] = entries
-    masks[: len(entries)] = ~np.uint64(0)
+    masks[: len(entries) * WORDS] = ~np.uint64(0)
     ends[0] = len(entries)
     head = np.uintp(0)
     while head < ends[0]:
         node = kept[np.uintp(queue[head])]
         first = np.uintp(node.feature) * np.uintp(VOXELS)
-        m0, m1, m2, m3 = masks[head, 0], masks[head, 1], masks[head, 2], masks[head, 3]
+        m = head * np.uintp(WORDS)
+        m0, m1, m2, m3 = masks[m], masks[m + np.uintp(1)], masks[m + np.uintp(2)], masks[m + np.uintp(3)]
         b0 = bits_below(row, first, node.threshold)
         b1 = bits_below(row, first + np.uintp(WORD), node.threshold)
         b2 = bits_below(row, first + np.uintp(2 * WORD), node.threshold)
@@ -227,7 +242,8 @@ def _put_down(link: int, m0: Any, m1: Any, m2: Any, m3: Any, queue: Array, masks
     part = _part(link)
     slot = ends[part]
     queue[slot] = link
-    masks[slot, 0], masks[slot, 1], masks[slot, 2], masks[slot, 3] = m0, m1, m2, m3
+    m = slot * np.uintp(WORDS)
+    masks[m], masks[m + np.uintp(1)], masks[m + np.uintp(2)], masks[m + np.uintp(3)] = m0, m1, m2, m3
     ends[part] = slot + np.uintp((m0 | m1 | m2 | m3) != 0)
 
 
@@ -242,7 +258,7 @@ def _count(masks: Array, starts: Array, ends: Array, settled: Array, n_trees: in
     for kind in range(len(counts)):
         if kind != rest:
             counts[kind] = settled[kind]
-            _add_masks(masks[starts[kind + 1] : ends[kind + 1]], counts[kind])
+            _add_masks(masks[starts[kind + 1] * WORDS : ends[kind + 1] * WORDS], counts[kind])
             counts[rest] -= counts[kind]
 
 
@@ -253,13 +269,14 @@ def _add_masks(masks: Array, counts: Array) -> None:
     64 counters of 8 bits are kept as 8 words (p0 holds bit 0 of each of them …), so that a mask is added to all
     of them at once, as one column after the other is added by hand.
     """
-    zero, one = np.uint64(0), np.uint64(1)
-    for first in range(0, len(masks), 255):
-        stop = min(first + 255, len(masks))
+    zero = np.uint64(0)
+    n_masks = len(masks) // WORDS
+    for first in range(0, n_masks, 255):
+        stop = min(first + 255, n_masks)
         for w in range(WORDS):
             p0, p1, p2, p3, p4, p5, p6, p7 = zero, zero, zero, zero, zero, zero, zero, zero
             for i in range(first, stop):
-                carry = masks[i, w]
+                carry = masks[i * WORDS + w]
                 p0, carry = p0 ^ carry, p0 & carry
                 p1, carry = p1 ^ carry, p1 & carry
                 p2, carry = p2 ^ carry, p2 & carry
@@ -268,8 +285,6 @@ def _add_masks(masks: Array, counts: Array) -> None:
                 p5, carry = p5 ^ carry, p5 & carry
                 p6, carry = p6 ^ carry, p6 & carry
                 p7 ^= carry
-            word = counts[w * WORD : (w + 1) * WORD]
-            for lane in range(np.uint64(WORD)):
-                low = (p0 >> lane & one) + 2 * (p1 >> lane & one) + 4 * (p2 >> lane & one) + 8 * (p3 >> lane & one)
-                high = (p4 >> lane & one) + 2 * (p5 >> lane & one) + 4 * (p6 >> lane & one) + 8 * (p7 >> lane & one)
-                word[lane] += low + 16 * high
+            first_voxel = np.uintp(w * WORD)
+            for bit, plane in enumerate((p0, p1, p2, p3, p4, p5, p6, p7)):
+                add_where(counts, first_voxel, plane, counts.dtype.type(1 << bit))

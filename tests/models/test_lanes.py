@@ -1,4 +1,4 @@
-"""The vector comparison gives the bits that the plain one gives."""
+"""What is said in vectors does what plain code does."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from ecc_px.models.lanes import WORD, bits_below, bits_below_plain
+from ecc_px.models.lanes import RUN, WORD, add_where, bits_below, bits_below_plain, copy_run, prefetch
 
 
 @njit
@@ -23,3 +23,46 @@ def test_bits_are_those_of_the_plain_twin(threshold, first):
     values = values.astype(np.float32)
     limit = np.float32(threshold)
     assert compiled(values, first, limit) == bits_below_plain(values, first, limit)
+
+
+@njit
+def copied(out, to, values, first):
+    copy_run(out, np.uintp(to), values, np.uintp(first))
+
+
+@njit
+def counted(counts, first, bits, weight):
+    add_where(counts, np.uintp(first), bits, counts.dtype.type(weight))
+
+
+@njit
+def fetched(values, index):
+    prefetch(values, np.uintp(index))
+    return values[index]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize(("to", "first"), [(0, 0), (3, 5), (9, 1)])
+def test_a_run_is_copied_and_nothing_beside_it(dtype, to, first):
+    out, values = np.arange(30).astype(dtype), np.arange(100, 130).astype(dtype)
+    expected = out.copy()
+    expected[to : to + RUN] = values[first : first + RUN]
+    copied(out, to, values, first)
+    np.testing.assert_array_equal(out, expected)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("first", [0, 5, 64])
+def test_a_weight_is_added_where_a_bit_is_set(dtype, first):
+    rng = np.random.default_rng(first)
+    counts = rng.integers(0, 100, 2 * WORD + 9).astype(dtype)
+    chosen = rng.random(WORD) < 0.4
+    bits = np.uint64(sum(1 << i for i in np.flatnonzero(chosen)))
+    expected = counts.copy()
+    expected[first : first + WORD][chosen] += dtype(16)
+    counted(counts, first, bits, 16)
+    np.testing.assert_array_equal(counts, expected)
+
+
+def test_fetching_changes_nothing():
+    assert fetched(np.arange(100.0), 42) == 42

@@ -7,15 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ecc_px.cli.options import Axes, Channel, Inputs, Jobs, Level
+from ecc_px.cli.options import AllowMissing, Axes, Channel, Inputs, Jobs, Level
 from ecc_px.cli.progress import voxel_progress
 
 if TYPE_CHECKING:
     from ecc_px.completeness import CheckReport
-
-AllowMissing = Annotated[
-    bool, typer.Option("--allow-missing", help="Take missing planes as empty (0), and say so, instead of refusing.")
-]
 
 
 def check(

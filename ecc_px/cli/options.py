@@ -37,6 +37,17 @@ Restart = Annotated[
     bool,
     typer.Option("--restart", help="Begin anew, instead of going on where an unfinished run of the same output was."),
 ]
+AllowMissing = Annotated[
+    bool,
+    typer.Option("--allow-missing", help="Take missing planes as empty (0), and say so, instead of refusing them."),
+]
+NoCheck = Annotated[
+    bool,
+    typer.Option(
+        "--no-check",
+        help="Don't read the whole input first to see if it is complete. Missing or cut planes are refused anyway.",
+    ),
+]
 Model = Annotated[
     Path,
     typer.Argument(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +11,7 @@ import typer
 
 from ecc_px.cli.batch import process, warn
 from ecc_px.cli.options import (
+    AllowMissing,
     Axes,
     Channel,
     Compression,
@@ -22,6 +24,7 @@ from ecc_px.cli.options import (
     Level,
     Mask,
     Model,
+    NoCheck,
     OutputFolder,
     OutputFormat,
     Overwrite,
@@ -68,11 +71,13 @@ def predict(
     jobs: Jobs = None,
     overwrite: Overwrite = False,
     restart: Restart = False,
+    allow_missing: AllowMissing = False,
+    no_check: NoCheck = False,
 ) -> None:
     """Apply a classifier: writes OUTPUT/<name>_probabilities.h5 for each input."""
     from ecc_px.classifiers import load_classifier
+    from ecc_px.completeness import check_input, open_told
     from ecc_px.pipeline import predict as predict_volume
-    from ecc_px.volumes import open_volume
 
     classifier = load_classifier(model, flavour=flavour.value)
     settings: dict[str, Any] = {
@@ -88,12 +93,15 @@ def predict(
         "restart": restart,
     }
 
+    reading: dict[str, Any] = {"axes": axes, "level": level, "channel": channel, "allow_missing": allow_missing}
+
     def work(source: Path) -> Prediction:
         with (
-            open_volume(source, axes=axes, level=level, channel=channel) as volume,
+            open_told(source, **reading) as volume,
             voxel_progress(volume.name) as progress,
         ):
-            return predict_volume(classifier, volume, output, progress=progress, **settings)
+            check = None if no_check else partial(check_input, source, progress=progress, jobs=jobs, **reading)
+            return predict_volume(classifier, volume, output, progress=progress, check=check, **settings)
 
     process(inputs, work, describe)
 

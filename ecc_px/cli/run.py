@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ecc_px.cli import predict as predict_command
 from ecc_px.cli.batch import process, warn
 from ecc_px.cli.cells import summary_line
 from ecc_px.cli.options import (
+    AllowMissing,
     Axes,
     Channel,
     Compression,
@@ -24,6 +26,7 @@ from ecc_px.cli.options import (
     MaxVolume,
     MinVolume,
     Model,
+    NoCheck,
     ObjectClass,
     OutputFolder,
     OutputFormat,
@@ -63,10 +66,13 @@ def run(
     jobs: Jobs = None,
     overwrite: Overwrite = False,
     restart: Restart = False,
+    allow_missing: AllowMissing = False,
+    no_check: NoCheck = False,
 ) -> None:
     """Classify volumes and find their cells: OUTPUT/<name>_probabilities.h5, _cells.csv and _overview.png of each."""
     from ecc_px.cells.inputs import channel_of_class
     from ecc_px.classifiers import load_classifier
+    from ecc_px.completeness import check_input, open_told
     from ecc_px.pipeline.run import run as run_brain
     from ecc_px.report.overview import overview
     from ecc_px.volumes import open_volume
@@ -74,10 +80,13 @@ def run(
     diameter = diameter_of(diameter_um)
     classifier = load_classifier(model, flavour=flavour.value)
 
+    reading: dict[str, Any] = {"axes": axes, "level": level, "channel": channel, "allow_missing": allow_missing}
+
     def work(source: Path) -> tuple[Brain, Path]:
-        with open_volume(source, axes=axes, level=level, channel=channel) as volume:
+        with open_told(source, **reading) as volume:
             picture = output / f"{volume.name}_overview.png"
             with voxel_progress(source.name) as progress:
+                check = None if no_check else partial(check_input, source, progress=progress, jobs=jobs, **reading)
                 brain = run_brain(
                     classifier,
                     volume,
@@ -91,6 +100,7 @@ def run(
                         "compression": compression and compression.value,
                         "mask": mask,
                         "restart": restart,
+                        "check": check,
                     },
                     cells={
                         "threshold": threshold,

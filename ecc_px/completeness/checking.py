@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ecc_px.completeness.findings import CheckReport, Finding, Kind
 from ecc_px.completeness.fingerprint import fingerprint
@@ -79,6 +80,22 @@ def check_input(
     else:
         found, planes = _check_file(path, axes, level, channel, voxel_um, looking)
     return _report(path, found, planes, quick=quick)
+
+
+def open_told(path: str | Path, **reading: Any) -> Volume:
+    """`open_volume`, whose refusal tells all that names, sizes and headers show, where it would tell what comes first.
+
+    Parameters
+    ----------
+    path : path
+    **reading
+        `axes`, `level`, `channel` and `allow_missing` of `open_volume`.
+    """
+    try:
+        return open_volume(path, **reading)
+    except UnreadableVolume:
+        check_input(path, quick=True, **reading).require_ok()
+        raise
 
 
 @dataclass(frozen=True)

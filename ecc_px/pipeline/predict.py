@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from math import prod
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ecc_px.classifiers import Classifier, load_classifier
+from ecc_px.completeness import CheckReport
 from ecc_px.errors import GridMismatch, InvalidSetting
 from ecc_px.pipeline.block_groups import BlockGroup, Computation, KeptComputation, block_groups
 from ecc_px.pipeline.block_plan import BlockPlan, plan_blocks
@@ -65,6 +66,7 @@ def predict(
     *,
     mask: Volume | str | Path | None = None,
     progress: Progress | None = None,
+    check: Callable[[], CheckReport] | None = None,
     **settings: Any,
 ) -> Prediction:
     """Apply a classifier to a volume and write `<out_dir>/<name>_probabilities.h5` and other exports.
@@ -81,6 +83,9 @@ def predict(
     mask : Volume or path, optional
         Of the volume's (z, y, x) shape; where none of its channels is above 0, every export is 0.
     progress : function of (voxels done, voxels in all), optional
+    check : function without arguments, optional
+        Looks whether the volume is complete, as `ecc_px.completeness.check_input` does. It is called when nothing else
+        speaks against beginning, and not again by a run that goes on; its report goes into the receipts.
     **settings
         The fields of `PredictionSettings`.
 
@@ -96,6 +101,8 @@ def predict(
         The mask has another shape.
     OutputExists, OutputFailed
         An output is there already, or can't be written. No output is there half.
+    IncompleteVolume, UnreadableVolume
+        The check found something.
     UnfinishedWork
         The output was begun from another input, with another classifier or other settings, or is being made now.
 
@@ -114,7 +121,7 @@ def predict(
         if mask is not None and not isinstance(mask, Volume):
             mask = stack.enter_context(open_volume(mask))
         task = _task(classifier, volume, mask, Path(out_dir), wanted)
-        return _carry_out(task, progress)
+        return _carry_out(task, progress, check)
 
 
 @dataclass(frozen=True)
@@ -196,7 +203,7 @@ def _task(
     return Task(computation, settings, outputs, voxel_um, (warning,) if warning else ())
 
 
-def _carry_out(task: Task, progress: Progress | None) -> Prediction:
+def _carry_out(task: Task, progress: Progress | None, check: Callable[[], CheckReport] | None) -> Prediction:
     started = now()
     first = task.outputs[0]
     with write_errors_named(first.parent):
@@ -210,6 +217,7 @@ def _carry_out(task: Task, progress: Progress | None) -> Prediction:
             blocks = BlockPlan.from_json(work.choices)
         work.settle(task.identity, blocks.as_json())
         groups = list(block_groups(task.volume.frames, task.volume.shape, blocks.block, blocks.halo, blocks.run_length))
+        checked = _checked(work, check)
         found = sum(work.journal.facts[group.number].voxels for group in groups if group.number in work.journal)
         attempt = {
             "started": started.isoformat(timespec="seconds"),
@@ -217,25 +225,39 @@ def _carry_out(task: Task, progress: Progress | None) -> Prediction:
             "machine": platform.node(),
             "jobs": jobs,
             "found_voxels": found,
+            "check": checked,
         }
         attempts = [*work.attempts(), attempt]
         work.begin_attempt(attempt)
         _compute(task, work, blocks, groups, jobs, progress)
         facts = [work.journal.facts[group.number] for group in groups]
         seconds = (now() - started).total_seconds()
-        warnings = task.warnings + tuple(_warnings(task, facts))
+        odd = tuple(str(warning["sentence"]) for warning in (checked or {}).get("warnings", ()))
+        warnings = odd + task.warnings + tuple(_warnings(task, facts))
         work.mark()
         _assemble(task, work, blocks, groups, jobs)
         for number, (plan, output) in enumerate(zip(task.plans, task.outputs, strict=True)):
             receipt = _receipt(task, plan, blocks) | {
                 "groups": blocks.as_json() | {"sha256": [of_group.sha256[number] for of_group in facts]},
-                "attempts": attempts,
+                "attempts": [{name: fact for name, fact in a.items() if name != "check"} for a in attempts],
+                "check": checked,
                 "warnings": list(warnings),
             }
             write_receipt(output, receipt, started)
         work.finish()
     outputs = {plan.kind: output for plan, output in zip(task.plans, task.outputs, strict=True)}
     return Prediction(outputs, warnings, task.voxels, seconds, found)
+
+
+def _checked(work: WorkFolder, check: Callable[[], CheckReport] | None) -> dict[str, Any] | None:
+    """What the check of the input says, as JSON: this one, or that of the attempt which began."""
+    earlier = [attempt["check"] for attempt in work.attempts() if attempt.get("check")]
+    if earlier or check is None:
+        # Between attempts the input has not changed: the work folder would have refused it.
+        return dict(earlier[-1]) if earlier else None
+    report = check()
+    report.require_ok()
+    return report.as_json()
 
 
 def _compute(

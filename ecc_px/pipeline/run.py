@@ -54,7 +54,7 @@ def run(
         Threads of both steps; default one for each processor.
     overwrite : bool
     prediction, cells : mapping, optional
-        Further settings of `predict` and of `find_cells`.
+        Further arguments of `predict` and of `find_cells`.
     also_written : paths
         What the caller will write beside the two results; refused like them if it is there already.
     progress : function of (voxels done, voxels in all), optional
@@ -68,7 +68,9 @@ def run(
         See `predict` and `find_cells`.
     """
     of_prediction, of_cells = dict(prediction or {}), dict(cells or {})
-    wanted = PredictionSettings(**{name: value for name, value in of_prediction.items() if name != "mask"})
+    wanted = PredictionSettings(
+        **{name: value for name, value in of_prediction.items() if name not in ("mask", "check")}
+    )
     if "probabilities" not in wanted.exports:
         raise InvalidSetting("Cells are found in a probability image: the export 'probabilities' must be among them.")
     check_settings(voxel_um=voxel_um, jobs=jobs, **of_cells)

@@ -116,7 +116,7 @@ def test_missing_plane_is_named(tmp_path, out):
     for z, plane in enumerate(VOLUME):
         if z != 7:
             tifffile.imwrite(folder / f"brain Z{z:04d}.tif", plane)
-    refused("predict", SEED_SET / "project.ilp", folder, "-o", out, says="plane 7 missing")
+    refused("predict", SEED_SET / "project.ilp", folder, "-o", out, says="plane brain Z0007.tif is missing")
 
 
 def test_project_in_the_place_of_a_volume(out):

@@ -9,6 +9,7 @@ from itertools import product
 from ecc_px.completeness.tally import BlockTally, Tally, tally_of
 from ecc_px.errors import UnreadableVolume
 from ecc_px.volumes.blocks import Region, Shape, blocks_of
+from ecc_px.volumes.nifti import NiftiVolume
 from ecc_px.volumes.streaming import Progress, in_order
 from ecc_px.volumes.volume import Volume
 
@@ -94,15 +95,18 @@ def _piece_of(volume: Volume) -> Shape:
 
 
 def _block_of(volume: Volume, piece: Shape) -> Shape:
-    """So many pieces along x, then y, then z as a read may hold."""
+    """As much as a read may hold: along the axis that is stored fastest first, so that a disk reads on and on."""
     most = BLOCK_BYTES // (volume.channels * volume.dtype.itemsize)
-    z, y, x = piece
-    if volume.layout.chunks is None and y * x > most:
-        y = max(1, most // x)
-    x = min(volume.shape[2], x * max(1, most // (z * y * x)))
-    y = min(volume.shape[1], y * max(1, most // (z * y * x)))
-    z = min(volume.shape[0], z * max(1, most // (z * y * x)))
-    return z, y, x
+    axes = [axis for axis in volume.layout.axes if axis in "zyx"]
+    # NIfTI lists its axes with the fastest first.
+    fastest_first = axes if isinstance(volume, NiftiVolume) else axes[::-1]
+    if volume.layout.chunks is not None:
+        fastest_first = ["x", "y", "z"]
+    extent = dict(zip("zyx", volume.shape, strict=True))
+    block = dict(zip("zyx", piece if volume.layout.chunks is not None else (1, 1, 1), strict=True))
+    for axis in fastest_first:
+        block[axis] = min(extent[axis], block[axis] * max(1, most // _voxels(tuple(block.values()))))
+    return block["z"], block["y"], block["x"]
 
 
 def _are_chunks_told_apart(volume: Volume, piece: Shape) -> bool:

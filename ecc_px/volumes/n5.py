@@ -34,10 +34,18 @@ _DECODERS: dict[str, Callable[[bytes, int], bytes | bytearray]] = {
     "zlib": lambda data, size: imagecodecs.zlib_decode(data, out=size),
     "bzip2": lambda data, size: bz2.decompress(data),
     "xz": lambda data, size: lzma.decompress(data),
-    "blosc": lambda data, size: imagecodecs.blosc_decode(data),
+    "blosc": lambda data, size: _blosc_decoded(data),
     "zstd": lambda data, size: imagecodecs.zstd_decode(data, out=size),
 }
 """Bytes of a block and how many they become → those. lz4 is the format of a Java library and is not among them."""
+
+
+def _blosc_decoded(data: bytes) -> bytes | bytearray:
+    """Blosc believes its header, and decodes whatever lies in memory behind a block that was cut short."""
+    length = int.from_bytes(data[12:16], "little")
+    if len(data) < 16 or len(data) < length:
+        raise ValueError(f"it was cut short: {len(data):,} of {length:,} bytes are there")
+    return imagecodecs.blosc_decode(data)
 
 
 class N5Array:
@@ -207,6 +215,9 @@ class N5Volume(Volume):
             raise UnreadableVolume(
                 f"{self.path}: it can't be read at {place_text(self.layout, index)} ({error}). Copy it again."
             ) from error
+
+    def _is_stored(self, index: tuple[slice, ...]) -> bool:
+        return self._array.is_stored(index)
 
 
 _FORMAT = ("n5", "dimensions", "blockSize", "dataType", "compression", "compressionType")

@@ -1,10 +1,12 @@
-"""How large a cell is, learnt from the connected components of the volume itself."""
+"""How large a cell is, and how long along z, learnt from the connected components of the volume itself."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from ecc_px.cells.objects import Objects
 from ecc_px.volumes.volume import VoxelUm
@@ -18,9 +20,38 @@ MOST_ELONGATED = 4.0
 BLURRED_EDGE = 0.25
 """How far the foreground reaches beyond a cell on every side, in voxels (measured on synthetic brains)."""
 
+ENOUGH = 20
+"""Components that look like single cells; with fewer, a cell is taken for a ball."""
 
-def estimated_diameter(components: Objects, voxel_um: VoxelUm, *, flat: bool) -> float:
-    """Diameter in µm of the ball (in a `flat` image: the disc) that is as large as a typical single cell.
+BALL = 2 * math.sqrt(5)
+"""Diameter of a ball in standard deviations of its voxels along an axis."""
+
+
+@dataclass(frozen=True)
+class TypicalCell:
+    """A single cell of a volume.
+
+    Parameters
+    ----------
+    diameter_um : float
+        Of the ball (in a flat image: the disc) that is as large.
+    spread_um : (z, y, x) µm
+        Standard deviation of its voxels along each axis, each voxel taken for the cube that it is.
+    """
+
+    diameter_um: float
+    spread_um: VoxelUm
+
+    @property
+    def length_along_z(self) -> float:
+        """Relative to its extent along y and x. Optics blur along z, and a brain's voxel size may be wrong there."""
+        return self.spread_um[0] / math.sqrt(self.spread_um[1] * self.spread_um[2])
+
+
+def typical_cell(
+    components: Objects, voxel_um: VoxelUm, *, flat: bool, diameter_um: float | None = None
+) -> TypicalCell:
+    """What most single cells of a volume are like.
 
     Half of the volume of all components that look like a single cell belongs to smaller ones, half to larger ones:
     specks, however many they are, have no weight.
@@ -28,14 +59,35 @@ def estimated_diameter(components: Objects, voxel_um: VoxelUm, *, flat: bool) ->
     Parameters
     ----------
     components : Objects
-        All connected components, in any order.
+        All connected components, in raster order.
     voxel_um : (z, y, x) µm
+    flat : bool
+        The image is a single plane.
+    diameter_um : float, optional
+        As given by a person.
     """
+    diameter = diameter_um or _diameter(components, voxel_um, flat=flat)
+    whole = components.take(components.fill > LEAST_FILL)
+    if flat or len(whole) < ENOUGH:
+        return TypicalCell(diameter, (diameter / BALL,) * 3)
+    z, y, x = (
+        _weighted_median(np.sqrt(whole.covariance[:, axis, axis]) * size, whole.voxels)
+        for axis, size in enumerate(voxel_um)
+    )
+    return TypicalCell(diameter, (z, y, x))
+
+
+def _diameter(components: Objects, voxel_um: VoxelUm, *, flat: bool) -> float:
     size = math.sqrt(voxel_um[1] * voxel_um[2]) if flat else math.cbrt(math.prod(voxel_um))
     if not len(components):
         return size
     single = (components.fill > LEAST_FILL) & (components.elongation(voxel_um) < MOST_ELONGATED)
-    voxels = np.sort(components.voxels[single] if single.any() else components.voxels)
-    typical = int(voxels[np.searchsorted(2 * np.cumsum(voxels), voxels.sum())])
+    voxels = components.voxels[single] if single.any() else components.voxels
+    typical = int(_weighted_median(voxels, voxels))
     edges = math.sqrt(4 / math.pi * typical) if flat else math.cbrt(6 / math.pi * typical)
     return size * max(edges - 2 * BLURRED_EDGE, 1.0)
+
+
+def _weighted_median(values: npt.NDArray[np.float64 | np.int64], weights: npt.NDArray[np.int64]) -> float:
+    order = np.argsort(values, kind="stable")
+    return float(values[order][np.searchsorted(2 * np.cumsum(weights[order]), weights.sum())])

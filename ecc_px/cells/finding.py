@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any, get_args
 
 from ecc_px.cells.block_shape import LARGEST_BLOCK, LARGEST_SPLIT_BLOCK, block_shape_for
-from ecc_px.cells.diameter import estimated_diameter
+from ecc_px.cells.diameter import typical_cell
 from ecc_px.cells.inputs import Inputs, Kind, channel_of_class, kind_of, label_of_class
 from ecc_px.cells.measuring import BackgroundMode, IntensityMode
 from ecc_px.cells.objects import Objects
 from ecc_px.cells.passes import Passes
-from ecc_px.cells.selection import Sorting
+from ecc_px.cells.selection import Evidence, Sorting
 from ecc_px.cells.settings import Input, Like, Settings, refuse_unknown, settings_for
 from ecc_px.cells.splitting import Split, Splitter
 from ecc_px.cells.table import Cells, Summary, cells_table, ecc_table
@@ -171,7 +171,7 @@ def find_cells(
         voxel_um, warnings = _voxel_size(voxel_um, inputs)
         largest = LARGEST_SPLIT_BLOCK if settings.is_split else LARGEST_BLOCK
         core = block_shape_for(inputs.volumes, jobs, largest) if block_shape is None else block_shape
-        count = 3 if settings.is_split and diameter_um is None else 2
+        count = 3 if settings.is_split else 2
         passes = Passes(inputs, voxel_um, core, jobs, executor, count, progress or (lambda done, total: None))
         objects, summary = _find(passes, settings)
         measured = passes.intensities(count - 1, objects, settings.measuring)
@@ -233,23 +233,23 @@ def _settings(every: dict[str, Any], image: Volume | None) -> Settings:
 
 def _find(passes: Passes, settings: Settings) -> tuple[Objects, Summary]:
     """All objects that are cells, in raster order, and what became of the others."""
-    inputs, number, splitter = passes.inputs, 0, None
-    connectivity, diameter_um = settings.selection.connectivity, settings.diameter_um
+    inputs, number, splitter, evidence = passes.inputs, 0, None, None
+    connectivity = settings.selection.connectivity
     if settings.is_split:
-        if diameter_um is None:
-            components = passes.shapes(number, connectivity)
-            number += 1
-            diameter_um = estimated_diameter(components, passes.voxel_um, flat=inputs.shape[0] == 1)
-        splitter = Splitter(settings.split, diameter_um, passes.voxel_um, inputs.shape)
-    least_probability = 0.0 if splitter is None else splitter.least_probability * inputs.probability_units
-    found = Sorting(settings.selection, least_probability)
+        components = passes.shapes(number, connectivity)
+        number += 1
+        flat = inputs.shape[0] == 1
+        cell = typical_cell(components, passes.voxel_um, flat=flat, diameter_um=settings.diameter_um)
+        splitter = Splitter(settings.split, cell, passes.voxel_um, inputs.shape)
+        evidence = Evidence(cell, passes.voxel_um, flat, inputs.probability_units)
+    found = Sorting(settings.selection, evidence)
     if inputs.kind == "labels":
         excluded = passes.labelled(number, found)
     else:
         excluded = passes.components(number, connectivity, splitter, found)
     objects = found.cells()
     n, small, large = len(objects), found.too_small, found.too_large
-    diameter = None if splitter is None else splitter.diameter_um
+    diameter = None if splitter is None else splitter.cell.diameter_um
     return objects, Summary(found.components, n + small + large, small, large, n, excluded, diameter)
 
 

@@ -2,10 +2,14 @@
 """How well and how fast cells are found, for every way of splitting, with default settings; prints a table.
 
     python scripts/benchmark_cells.py [--edge 128] [--seeds 1001] [--methods none maxima auto] [--golden FOLDER]
+        [--generator SCRIPT]
 
 Synthetic brains of two voxel sizes and three densities, half of their cells touching another one, classified by a
 forest that was trained on a brain of another seed; and, where the folder exists, three volumes with truth that were
 classified elsewhere: two synthetic ones and a real one, whose truth has ambiguous places that count neither way.
+--generator draws the brains with another program: a Python file with `P` and `cubic`, functions of shape, seed and
+density that describe a brain of either voxel size, and `generate(brain, labels)`, which gives the raw volume, a truth
+with z_um, y_um and x_um from the volume's corner, and the cells' numbers voxel by voxel.
 Settings were tuned on seeds below 1000. Speeds are Mvoxel per second of one thread, from file to table; `label` is
 scipy.ndimage.label on the same foreground, in memory, without any measuring.
 """
@@ -13,10 +17,12 @@ scipy.ndimage.label on the same foreground, in memory, without any measuring.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -97,11 +103,15 @@ def main() -> None:
     arguments.add_argument("--seeds", type=int, nargs="*", default=[1001])
     arguments.add_argument("--methods", nargs="+", choices=METHODS, default=["none", "maxima", "auto"])
     arguments.add_argument("--golden", type=Path, default=GOLDEN)
+    arguments.add_argument("--generator", type=Path, help="draw brains with another program than ours")
     chosen = arguments.parse_args()
 
     rows = []
     with TemporaryDirectory(prefix="ecc-px-benchmark-") as folder:
-        for case in [*golden_cases(chosen.golden), *synthetic_cases(chosen.seeds, chosen.edge)]:
+        for case in [
+            *golden_cases(chosen.golden),
+            *synthetic_cases(chosen.seeds, chosen.edge, drawing(chosen.generator)),
+        ]:
             for method in chosen.methods:
                 cells, seconds, label_seconds = timed(case, method, Path(folder))
                 row = {"regime": case.regime, "volume": case.name, "split": method} | scored(case, cells)
@@ -134,32 +144,65 @@ def golden_cases(folder: Path) -> Iterator[Case]:
             yield Case("real", "real", file["raw"], file["prob"], (z, y, x), true_um, is_cell, is_ambiguous, 8.0)
 
 
-def synthetic_cases(seeds: list[int], edge: int) -> Iterator[Case]:
+Drawing = Callable[[Regime, tuple[int, int, int], int, int], tuple[np.ndarray, np.ndarray, np.ndarray]]
+"""Of a regime, a shape, a seed and cells per mm³: raw volume, places of the cells in µm, and the voxels of cells."""
+
+
+def drawing(program: Path | None) -> Drawing:
+    """What draws the brains: ours, or another program."""
+    if program is None:
+        return draw_ours
+    spec = importlib.util.spec_from_file_location(program.stem, program)
+    if spec is None or spec.loader is None:
+        raise SystemExit(f"{program}: it is no Python file.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[program.stem] = module
+    spec.loader.exec_module(module)
+
+    def draw_theirs(
+        regime: Regime, shape: tuple[int, int, int], seed: int, density: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        of_regime = module.P if regime.features is FINE else module.cubic
+        raw, truth, labels = module.generate(of_regime(shape=shape, seed=seed, density=float(density)), True)
+        return raw, np.column_stack([truth[name] for name in ("z_um", "y_um", "x_um")]), labels > 0
+
+    return draw_theirs
+
+
+def draw_ours(
+    regime: Regime, shape: tuple[int, int, int], seed: int, density: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A brain of `examples/synthetic_brain.py`."""
+    brain = replace(regime.brain, shape=shape, seed=seed, cells_per_mm3=float(density))
+    raw, truth = draw(brain)
+    return raw, truth[:, :3], painted(raw.shape, truth, brain.voxel_um)
+
+
+def synthetic_cases(seeds: list[int], edge: int, draw_brain: Drawing) -> Iterator[Case]:
     """Brains of all densities, each regime classified by a forest of its own."""
     for regime in REGIMES if seeds else ():
         wide = 2 * edge if regime.features is FINE else edge
         deep = edge // 2 if regime.features is FINE else edge
-        forest = trained(replace(regime.brain, shape=(min(deep, 64), 128, 128), seed=TRAINING_SEED), regime.features)
+        forest = trained(regime, (min(deep, 64), 128, 128), draw_brain)
         for seed in seeds:
             for density in DENSITIES:
-                brain = replace(regime.brain, shape=(deep, wide, wide), seed=seed, cells_per_mm3=float(density))
-                raw, truth = draw(brain)
-                true_um = truth[:, :3]
+                raw, true_um, _ = draw_brain(regime, (deep, wide, wide), seed, density)
                 cell = np.ones(len(true_um), bool)
                 probability = classified(forest, regime.features, raw)
                 name = f"seed {seed}, {density:,}/mm³"
-                yield Case(regime.name, name, raw, probability, brain.voxel_um, true_um, cell, ~cell, regime.within_um)
+                voxel_um = regime.brain.voxel_um
+                yield Case(regime.name, name, raw, probability, voxel_um, true_um, cell, ~cell, regime.within_um)
 
 
-def trained(brain: Brain, features: FeatureSet) -> Forest:
+def trained(regime: Regime, shape: tuple[int, int, int], draw_brain: Drawing) -> Forest:
     """A forest that knows cells, what lies around them, and what else is bright, of a sparse and a dense brain."""
     rng = np.random.default_rng(TRAINING_SEED)
     samples, labels = [], []
     for density in DENSITIES[:2]:
-        raw, truth = draw(replace(brain, cells_per_mm3=float(density)))
-        columns = features.compute(raw[None]).reshape(features.count(), -1).T
-        cell = painted(raw.shape, truth, brain.voxel_um).ravel()
-        bright = ~cell & (raw.ravel() > np.percentile(raw[~cell.reshape(raw.shape)], 93))
+        raw, _, cells = draw_brain(regime, shape, TRAINING_SEED, density)
+        columns = regime.features.compute(raw[None]).reshape(regime.features.count(), -1).T
+        cell = cells.ravel()
+        bright = ~cell & (raw.ravel() > np.percentile(raw[~cells], 93))
         for among, count, label in ((cell, 2500, 1), (~cell, 4000, 2), (bright, 3500, 2)):
             places = np.flatnonzero(among)
             picked = rng.choice(places, min(count, len(places)), replace=False)

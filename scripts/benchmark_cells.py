@@ -108,10 +108,8 @@ def main() -> None:
 
     rows = []
     with TemporaryDirectory(prefix="ecc-px-benchmark-") as folder:
-        for case in [
-            *golden_cases(chosen.golden),
-            *synthetic_cases(chosen.seeds, chosen.edge, drawing(chosen.generator)),
-        ]:
+        drawn = synthetic_cases(chosen.seeds, chosen.edge, drawing(chosen.generator))
+        for case in chain(golden_cases(chosen.golden), drawn):
             for method in chosen.methods:
                 cells, seconds, label_seconds = timed(case, method, Path(folder))
                 row = {"regime": case.regime, "volume": case.name, "split": method} | scored(case, cells)

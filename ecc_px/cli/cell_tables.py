@@ -106,10 +106,12 @@ def plot(
     """Draw intensity, signal-to-background and volume (PNG, CSV), a density map (PNG, NIfTI), positions (NIfTI)."""
     from ecc_px.cells.exports import density_of, write_density, write_positions
     from ecc_px.cells.reading import CellFile
-    from ecc_px.pipeline.cell_tables import grid_of
+    from ecc_px.pipeline.cell_tables import grid_of, plots_of, write_plots_receipt
+    from ecc_px.pipeline.receipt import forget_receipt, now
     from ecc_px.report.cell_plots import draw_density, draw_profiles, profiles_of, write_profiles
     from ecc_px.volumes.partial import PartialOutput, write_errors_named
 
+    started = now()
     cells = CellFile(table)
     grid = grid_of(cells, voxel_um, shape)
     folder = output or table.parent
@@ -119,6 +121,7 @@ def plot(
     paths = [folder / (cells.stem + ending) for ending in endings[: None if positions else -1]]
     for path in paths:
         PartialOutput(path, overwrite=overwrite).refuse_existing()
+    forget_receipt(plots_of(cells, folder))
     density = density_of(cells, grid, box_um)
     profiles = profiles_of(cells)
     write_profiles(profiles, paths[0], overwrite=overwrite)
@@ -127,9 +130,16 @@ def plot(
     draw_density(density, paths[3], cells.stem, overwrite=overwrite)
     if positions:
         write_positions(cells, paths[4], grid, overwrite=overwrite)
+    warnings = []
     if density.outside:
-        warn([f"{table}: {density.outside:,} cells lie outside the volume and are in no map. Is its receipt its own?"])
-    for path in paths:
+        warnings = [
+            f"{table}: {density.outside:,} cells lie outside the volume and are in no map. Is its receipt its own?"
+        ]
+    settings = {"box_um": box_um, "positions": positions}
+    content = {"cells": profiles[0].cells, "warnings": warnings, "settings": settings}
+    receipt = write_plots_receipt(cells, folder, paths, grid, started, content)
+    warn(warnings)
+    for path in (*paths, receipt):
         typer.echo(str(path))
 
 

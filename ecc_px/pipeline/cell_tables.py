@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -126,6 +127,29 @@ def write_export(
     content = {"format": to, "cells": count, **_columns_of(table), "positions": _PLACES[to], "warnings": warnings}
     _write_receipt(path, table, grid, started, content)
     return Exported(path, count, tuple(warnings))
+
+
+def write_plots_receipt(
+    table: CellFile, folder: Path, outputs: Sequence[Path], grid: Grid, started: datetime, content: Mapping[str, Any]
+) -> Path:
+    """Write the one receipt of all that was drawn of a table: `<folder>/<name>_plots.receipt.json`.
+
+    Parameters
+    ----------
+    outputs : sequence of Path
+        What was drawn; all of it is there.
+    content : mapping
+        Settings, and what was found.
+    """
+    drawn = {"outputs": [path.name for path in outputs], **content, **_columns_of(table)}
+    path = plots_of(table, folder)
+    _write_receipt(path, table, grid, started, drawn)
+    return receipt_path(path)
+
+
+def plots_of(table: CellFile, folder: Path) -> Path:
+    """What all that is drawn of a table is called together."""
+    return folder / f"{table.stem}_plots"
 
 
 def write_pairs(

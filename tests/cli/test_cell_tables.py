@@ -66,12 +66,16 @@ def test_filter_needs_a_rule_and_a_column(table):
 def test_plot_writes_pictures_tables_and_maps(table, tmp_path):
     out = tmp_path / "plots"
     printed = run("plot", table, "-o", out, "--box-um", "65").stdout.split()
-    names = ["profiles.csv", "profiles.png", "density.nii.gz", "density.png", "positions.nii.gz"]
+    names = ["profiles.csv", "profiles.png", "density.nii.gz", "density.png", "positions.nii.gz", "plots.receipt.json"]
     assert printed == [str(out / f"brain_cells_{name}") for name in names]
     assert sorted(p.name for p in out.iterdir()) == sorted(f"brain_cells_{name}" for name in names)
     assert np.asarray(nib.load(out / "brain_cells_positions.nii.gz").dataobj)[4, 2, 2] == 2
     assert pd.read_csv(out / "brain_cells_profiles.csv")["cells"].sum() > 0
     refused("plot", table, "-o", out, says="--overwrite")
+    receipt = json.loads((out / "brain_cells_plots.receipt.json").read_text())
+    assert [str(out / name) for name in (*receipt["outputs"], "brain_cells_plots.receipt.json")] == printed
+    assert receipt["settings"] == {"box_um": 65.0, "positions": True}
+    assert receipt["table"] == str(table)
 
 
 def test_plot_of_an_empty_table_is_no_crash(table, tmp_path):

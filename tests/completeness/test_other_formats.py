@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from damaged_inputs import blank, brain, cut, hdf5
+from foreign_files import bigdataviewer_files, imaris_file, write_n5, write_n5_blosc
 
 from ecc_px.completeness import check_input, scanning
 from ecc_px.volumes import open_volume
-
-sys.path.append(str(Path(__file__).parents[1] / "volumes"))
-
-from foreign_files import bigdataviewer_files, imaris_file, write_n5, write_n5_blosc
 
 
 @pytest.mark.parametrize("write", [imaris_file, bigdataviewer_files], ids=["Imaris", "BigDataViewer"])

@@ -31,6 +31,9 @@ from ecc_px.volumes.blocks import Block, Region, Shape, shape_of, whole
 
 STRUCTURE_TENSOR = "StructureTensorEigenvalues"
 
+_FEW_VOXELS = 8
+"""An image of so many voxels is computed as it is, also if it is constant."""
+
 
 @dataclass(frozen=True)
 class Feature:
@@ -154,12 +157,25 @@ class FeatureSet:
         -------
         (columns, z, y, x) float32, the voxels `block.core`. Voxels beyond the volume's border are mirrored. A
         block's features are bit for bit those of the whole volume.
+
+        Notes
+        -----
+        Where every channel of `image` is constant, every voxel has the same features, because the same sums are made
+        at each: they are computed once. Without `out`, the result is then a read-only view of one voxel.
         """
         extent = image.shape[1:] if shape is None else shape
         source, output = (whole(extent), whole(extent)) if block is None else (block.outer, block.core)
         flat = extent[0] == 1
+        columns = self.count(len(image), flat=flat)
+        if image[0].size > _FEW_VOXELS and is_constant(image):
+            few = np.broadcast_to(image[:, :1, :1, :1], (len(image), 1 if flat else 2, 2, 2))
+            voxel = self.compute(few)[:, :1, :1, :1]
+            if out is None:
+                return np.broadcast_to(voxel, (columns, *shape_of(output)))
+            out[:] = voxel
+            return out
         if out is None:
-            out = np.empty((self.count(len(image), flat=flat), *shape_of(output)), np.float32)
+            out = np.empty((columns, *shape_of(output)), np.float32)
         as_float = scratch("image", *image.shape[1:])
         for channel, channel_image in enumerate(image):
             as_float[:] = channel_image
@@ -188,6 +204,13 @@ class FeatureSet:
             places[feature] = column + channel * feature.eigenvalues(flat)
             column += image_channels * feature.eigenvalues(flat)
         return places
+
+
+def is_constant(image: npt.NDArray[Any]) -> bool:
+    """Whether each channel of (c, z, y, x) has one value only; NaN is none."""
+    first = image[:, :1, :1, :1]
+    # Nearly every image differs along its first row already.
+    return bool((image[:, :1, :1] == first).all() and (image == first).all())
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,10 @@ class Forest:
             )
         self._check_features(features)
         out = _output(out, (self.n_classes, *features.shape[1:]), _count_dtype(self.n_trees))
-        count_votes(features, self._linked, out)
+        if _is_one_voxel_repeated(features):
+            out[:] = self.votes(features[:, :1, :1, :1].copy())
+        else:
+            count_votes(features, self._linked, out)
         return out
 
     def probabilities(self, features: Features, out: Features | None = None) -> Features:
@@ -123,6 +126,9 @@ class Forest:
         """
         self._check_features(features)
         out = _output(out, (self.n_classes, *features.shape[1:]), np.float32)
+        if _is_one_voxel_repeated(features):
+            out[:] = self.probabilities(features[:, :1, :1, :1].copy())
+            return out
         if self.is_pure:
             return np.divide(self.votes(features), np.float32(self.n_trees), out=out)
         return self._mixed_probabilities(features, out)
@@ -196,6 +202,12 @@ def _is_mixed(fractions: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
 def _count_dtype(n_trees: int) -> type[np.unsignedinteger[Any]]:
     """The smallest type that counts the trees."""
     return np.uint8 if n_trees <= 255 else np.uint16
+
+
+def _is_one_voxel_repeated(features: Features) -> bool:
+    """Whether all voxels of a view are the same memory, as the features of a constant image are."""
+    sides = zip(features.shape[1:], features.strides[1:], strict=True)
+    return features[0].size > 1 and all(stride == 0 or extent == 1 for extent, stride in sides)
 
 
 def _output(out: npt.NDArray[Any] | None, shape: tuple[int, ...], dtype: type[Any]) -> npt.NDArray[Any]:

@@ -49,7 +49,8 @@ class ExportPlan:
         else:
             assert probabilities is not None
             if self.kind == "probabilities":
-                image = quantise(probabilities[list(self.channels)], self.dtype)
+                every_class = self.channels == tuple(range(len(probabilities)))
+                image = quantise(probabilities if every_class else probabilities[list(self.channels)], self.dtype)
             elif self.kind == "segmentation":
                 image = segmentation(probabilities)
             else:

@@ -126,6 +126,29 @@ def test_blockwise_equals_whole_bit_for_bit(data):
         )
 
 
+@pytest.mark.parametrize("shape", [(12, 15, 20), (1, 15, 20)])
+@pytest.mark.parametrize("value", [0.0, 7.0, 1234.5, 65535.0, -3e-5])
+def test_constant_block_is_computed_once_with_the_bits_of_the_long_way(shape, value, monkeypatch):
+    image = np.full((2, *shape), value, np.float32)
+    image[1] += 1
+    at_once = ALL.compute(image)
+    assert at_once.strides[1:] == (0, 0, 0)
+    filled = ALL.compute(image, out=np.empty(at_once.shape, np.float32))
+    monkeypatch.setattr("ecc_px.features.feature_set.is_constant", lambda _: False)
+    long_way = ALL.compute(image)
+    assert min(long_way.strides) > 0
+    np.testing.assert_array_equal(at_once.view(np.uint32), long_way.view(np.uint32))
+    np.testing.assert_array_equal(filled.view(np.uint32), long_way.view(np.uint32))
+
+
+def test_one_voxel_that_differs_anywhere_is_seen():
+    for place in ((0, 0, 0), (0, 0, 19), (5, 7, 9), (11, 14, 19)):
+        image = np.full((12, 15, 20), 40, np.uint16)
+        image[place] += 1
+        computed = ALL.compute(image[None])
+        assert computed.std(axis=(1, 2, 3)).max() > 0
+
+
 def test_volume_thinner_than_a_scale_is_refused_with_axis_and_scale():
     with pytest.raises(VolumeTooThin, match=r"13 voxels along z.*scale 3\.5 needs 14"):
         ECC.check_extent((13, 100, 100))

@@ -154,6 +154,16 @@ def test_any_view_gives_the_votes_of_its_copy():
         np.testing.assert_array_equal(forest.votes(view), forest.votes(view.copy()))
 
 
+@pytest.mark.parametrize("mixed_share", [0.0, 0.3])
+def test_one_voxel_repeated_votes_as_each_of_its_copies(mixed_share):
+    rng = np.random.default_rng(11)
+    forest = grow_forest(rng, mixed_share=mixed_share)
+    repeated = np.broadcast_to(smooth_features(rng, (1, 1, 1)), (5, 6, 20, 30))
+    np.testing.assert_array_equal(forest.probabilities(repeated), forest.probabilities(repeated.copy()))
+    if forest.is_pure:
+        np.testing.assert_array_equal(forest.votes(repeated), forest.votes(repeated.copy()))
+
+
 def test_out_is_filled_and_returned():
     rng = np.random.default_rng(4)
     forest = grow_forest(rng)

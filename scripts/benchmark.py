@@ -4,10 +4,10 @@
     python scripts/benchmark.py [--edge 256] [--runs 5] [--jobs 1 2]
 
 A synthetic brain (uint16), the 16 features of the seed set, a forest of 100 trees and 3 classes trained by real
-ilastik. Speeds are Mvoxel per second: the median of the runs, with the fastest in brackets; CPU seconds for what has one
-thread, as for vigra, and the clock's for whole predictions. Peers are timed in the same rounds as ours, so that a
-machine that is busy is busy for all. A second table is of `ecc-px predict` as a process,
-from its start to its end: CPU seconds of all threads and peak resident memory, as the operating system counts them.
+ilastik. Speeds are Mvoxel per second: the median of the runs, with the fastest in brackets; per CPU second for what has
+one thread, as for vigra, and by the clock for whole predictions. Peers are timed in the same rounds as ours, so that a
+machine that is busy is busy for all. A second table is of `ecc-px predict` as a process, from its start to its end: CPU
+seconds of all threads and peak resident memory, as the operating system counts them.
 """
 
 from __future__ import annotations

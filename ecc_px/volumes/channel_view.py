@@ -43,6 +43,10 @@ def channel_list(volume: Volume) -> str:
     return "0 (it has one)" if volume.channels == 1 else f"0 to {volume.channels - 1}"
 
 
+_PER_CHANNEL = ("class_labels",)
+"""Attributes that say something of each channel."""
+
+
 class ChannelView(Volume):
     """One channel of another volume; closing it closes that one.
 
@@ -58,7 +62,11 @@ class ChannelView(Volume):
         self._channel = channel_number(volume, channel)
         self.path = volume.path
         self.name = volume.name
-        self.attributes = volume.attributes
+        self.attributes = dict(volume.attributes)
+        for key in _PER_CHANNEL:
+            stated = self.attributes.get(key)
+            if isinstance(stated, list) and len(stated) == volume.channels:
+                self.attributes[key] = [stated[self._channel]]
         self.layout = _without_others(volume, self._channel)
 
     def _read_stored(self, index: tuple[slice, ...]) -> npt.NDArray[Any]:

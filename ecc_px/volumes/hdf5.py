@@ -16,7 +16,6 @@ from ecc_px.volumes.attributes import plain
 from ecc_px.volumes.axes import default_axes
 from ecc_px.volumes.axistags import axes_from_axistags
 from ecc_px.volumes.dtypes import native_dtype
-from ecc_px.volumes.hdf5_chunks import CACHE_BYTES
 from ecc_px.volumes.hdf5_file import Hdf5File
 from ecc_px.volumes.naming import volume_name
 from ecc_px.volumes.volume import SUPPORTED_DTYPES, Layout, Volume, VoxelUm
@@ -24,10 +23,6 @@ from ecc_px.volumes.voxel_size import voxel_um_from
 
 EXPORTED_DATA = "exported_data"
 """The dataset that ilastik writes its results to."""
-
-
-CHUNK_CACHE_BYTES = CACHE_BYTES
-"""Chunks that HDF5 keeps decompressed where it decompresses them itself, as in a file that is being written."""
 
 
 class Hdf5Volume(Volume):

@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from ecc_px.volumes.axistags import axistags_json
 from ecc_px.volumes.chunks import Index, chunk_shape, chunks_in, covers_whole_chunks
-from ecc_px.volumes.hdf5 import CHUNK_CACHE_BYTES, EXPORTED_DATA
+from ecc_px.volumes.hdf5 import EXPORTED_DATA
+from ecc_px.volumes.hdf5_chunks import CACHE_BYTES
 from ecc_px.volumes.unfailing_file import UnfailingFile
 from ecc_px.volumes.volume import Layout
 from ecc_px.volumes.writer import VolumeWriter
@@ -63,7 +64,7 @@ class Hdf5Writer(VolumeWriter):
 
     def _begin(self) -> None:
         self._sink = UnfailingFile(self._output.temporary)
-        self._file = h5py.File(self._sink, "w", rdcc_nbytes=CHUNK_CACHE_BYTES)
+        self._file = h5py.File(self._sink, "w", rdcc_nbytes=CACHE_BYTES)
         layout = self.layout
         self._dataset = self._file.create_dataset(
             self._dataset_name,

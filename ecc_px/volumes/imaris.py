@@ -61,6 +61,7 @@ class ImarisVolume(ArrayGridVolume):
         levels = _numbered(self._file.root["DataSet"], "ResolutionLevel ")
         if not 0 <= level < len(levels):
             raise InvalidSetting(f"{self.path}: it has no level {level}, only 0 to {len(levels) - 1}.")
+        self._levels = len(levels)
         frames = [_numbered(frame, "Channel ") for frame in _numbered(levels[level], "TimePoint ")]
         counts = sorted({len(channels) for channels in frames})
         if not frames or counts[0] == 0:
@@ -87,7 +88,7 @@ class ImarisVolume(ArrayGridVolume):
         shape = shapes.pop()
         voxel_um = self._voxel_um(shape)
         origins = {
-            "image": f"level {level}",
+            "image": f"level {level} of {self._levels}",
             "axes": "Imaris layout" if axes is None else "given",
             "shape": "ImageSizeZ, ImageSizeY, ImageSizeX",
         }

@@ -102,7 +102,7 @@ class OmeZarrVolume(Volume):
 
     def _layout(self, image: Multiscale | None, axes: str | None, level: int, dtypes: Collection[str]) -> Layout:
         shape = tuple(int(n) for n in self._array.shape)
-        origins = {"image": f"level {level}"}
+        origins = {"image": "an array" if image is None else f"level {level} of {len(image.paths)}"}
         voxel_um = None
         stated, origin = (
             (default_axes(shape), "number of dimensions") if image is None else (image.axes, "multiscales axes")

@@ -90,7 +90,8 @@ class TiffPlanesVolume(Volume):
         leading = ("t" if frames > 1 else "") + ("c" if channels > 1 else "") + "z"
         counts = [n for axis, n in zip("tcz", (frames, channels, depth), strict=True) if axis in leading]
         self._leading = leading
-        origins = {"image": f"{len(files):,} files, {files[0].name} to {files[-1].name}"}
+        present = [plane.path.name for frame in self._planes for channel in frame for plane in channel if plane]
+        origins = {"image": f"{len(files):,} files, {present[0]} to {present[-1]}"}
         origins["axes"] = placed_by if axes is None else "given"
         if allow_missing and (missing := self._missing_text()):
             origins["missing planes"] = missing

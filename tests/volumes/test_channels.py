@@ -10,7 +10,7 @@ import pytest
 from foreign_files import VOXEL_UM, bigdataviewer_files, czi_file, imaris_file, lif_file, noise
 
 from ecc_px.errors import InvalidSetting
-from ecc_px.volumes import Layout, create_volume, open_volume
+from ecc_px.volumes import Layout, convert, create_volume, open_volume
 from ecc_px.volumes.blocks import whole
 
 NAMES = ("NeuN", "cFos", "auto")
@@ -142,3 +142,14 @@ def test_a_coarser_level_has_its_own_size_and_voxel_size(write, tmp_path: Path) 
             np.testing.assert_array_equal(volume.read(frame=1), IMAGE[1, :, ::2, ::2, ::2])
     with pytest.raises(InvalidSetting, match="no level 2, only 0 to 1"):
         open_volume(volume.path, level=2)
+
+
+def test_what_is_said_of_each_channel_is_said_of_the_one_that_is_taken(tmp_path: Path) -> None:
+    layout = Layout("czyx", IMAGE.shape[1:], IMAGE.dtype)
+    attributes = {"class_labels": [3, 1, 2], "drange": [0, 255]}
+    with create_volume(tmp_path / "a.h5", layout, attributes=attributes) as writer:
+        writer.write(whole(IMAGE.shape[2:]), IMAGE[0])
+    convert(tmp_path / "a.h5", tmp_path / "b.ome.zarr", channel=1)
+    with open_volume(tmp_path / "b.ome.zarr") as volume:
+        assert volume.attributes["class_labels"] == [1]
+        assert volume.attributes["drange"] == [0, 255]

@@ -133,6 +133,7 @@ def test_channels_of_a_blaze_are_told_apart_by_its_file_names(tmp_path: Path) ->
     with open_volume(write_blaze(tmp_path / "brain")) as volume:
         assert (volume.frames, volume.channels, volume.shape, volume.axes) == (1, 3, (5, 30, 37), "czyx")
         assert volume.layout.channel_names == ("C00", "C01", "C02")
+        assert volume.layout.origins["image"] == f"15 files, {BLAZE.format(c=0, z=8)} to {BLAZE.format(c=2, z=12)}"
         assert volume.layout.origins["axes"] == "file names"
         np.testing.assert_array_equal(volume.read(), IMAGE[0])
         np.testing.assert_array_equal(volume.read(REGION, channel=2)[0], IMAGE[(0, 2, *REGION)])

@@ -1,6 +1,6 @@
 """Measure how fast an HDF5 image is read block by block: by our own decoding of its chunks, and by HDF5's.
 
-    python scripts/measure_reading.py              # 192 × 512 × 1024 uint16 of noise, gzip, chunks of 64³, which it makes
+    python scripts/measure_reading.py              # 192 × 512 × 1024 uint16 of noise, gzip, which it makes
     python scripts/measure_reading.py brain.h5     # that instead
 
 Reads it as a prediction does, in runs of blocks with a halo of 12 voxels, with one thread and with two. Prints millions

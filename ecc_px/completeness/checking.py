@@ -30,6 +30,9 @@ from ecc_px.volumes.voxel_size import resolve_voxel_size
 LET_PASS = frozenset({Kind.missing_plane, Kind.unequal_channels})
 """What --allow-missing takes as empty."""
 
+DAMAGE = ("damaged", "cut short", "no TIFF", "no HDF5", "no NIfTI", "can't", "not in the file", "do not make one image")
+"""Words of the readers about files that are broken; only of those does a tail of zeros tell why."""
+
 LISTED = 200
 """Findings that a report holds; of more, only the number."""
 
@@ -76,7 +79,7 @@ def check_input(
     path = Path(path)
     looking = _Looking(allow_missing, quick, jobs or usable_processors(), progress)
     if _is_folder_of_planes(path):
-        found, planes = _check_planes(path, axes, channel, looking)
+        found, planes = _check_planes(path, axes, channel, voxel_um, looking)
     else:
         found, planes = _check_file(path, axes, level, channel, voxel_um, looking)
     return _report(path, found, planes, quick=quick)
@@ -135,7 +138,7 @@ def _is_folder_of_planes(path: Path) -> bool:
 
 
 def _check_planes(
-    folder: Path, axes: str | None, channel: int | str | None, looking: _Looking
+    folder: Path, axes: str | None, channel: int | str | None, voxel_um: VoxelUm | None, looking: _Looking
 ) -> tuple[list[Finding], int]:
     """Findings of a folder of planes, and how many planes a channel has."""
     found = list(unfinished_copies(folder))
@@ -149,10 +152,12 @@ def _check_planes(
         return found, planes
     assert isinstance(whole, TiffPlanesVolume)
     with whole:
+        found += _voxel_size(whole, voxel_um)
         number = None if channel is None else channel_number(whole, channel)
         if looking.allow_missing:
             found += [_let_pass(f) for f in read_names(folder).findings if f.kind in LET_PASS]
-        found += [_let_pass(f) if looking.allow_missing else f for f in announced_planes(tiff_files_in(folder))]
+        announced = announced_planes(tiff_files_in(folder))
+        found += [_let_pass(f, "The image ends before it.") if looking.allow_missing else f for f in announced]
 
         def file_of(plane: Plane) -> Path:
             frame, of_channel, z = plane
@@ -197,8 +202,8 @@ def _chosen(folder: Path, channels: Sequence[Channel], channel: int | str) -> li
     return named
 
 
-def _let_pass(finding: Finding) -> Finding:
-    sentence = f"{finding.sentence.partition(' Copy')[0]} Treated as empty."
+def _let_pass(finding: Finding, what_was_done: str = "Treated as empty.") -> Finding:
+    sentence = f"{finding.sentence.partition(' Copy')[0]} {what_was_done}"
     return Finding(finding.kind, finding.where, sentence, is_warning=True)
 
 
@@ -210,16 +215,22 @@ def _check_file(
         with open_volume(path, axes=axes, level=level) as whole:
             volume = whole if channel is None else ChannelView(whole, channel)
             cut = list(cut_chunks(whole.array_folder)) if isinstance(whole, OmeZarrVolume) else []
-            found = [chunk.finding for chunk in cut]
-            if voxel_um is not None and (warning := resolve_voxel_size(volume, voxel_um)[1]):
-                found.append(Finding(Kind.other, "voxel size", warning, is_warning=True))
-            # A compressed NIfTI file is unpacked by the first read, and fails there as a whole.
-            volume.read((slice(0, 1), slice(0, 1), slice(0, 1))) if path.suffix == ".gz" else None
+            found = [*(chunk.finding for chunk in cut), *_voxel_size(whole, voxel_um)]
+            if path.suffix == ".gz":
+                # A compressed NIfTI file is unpacked by the first read, and fails there as a whole.
+                volume.read((slice(0, 1), slice(0, 1), slice(0, 1)))
             places = frozenset(_spatial(chunk.place, whole.axes) for chunk in cut)
             found += looking.through(volume, lambda plane: path, told=places)
             return found, volume.shape[0]
     except UnreadableVolume as error:
         return [_finding_of(path, error)], 0
+
+
+def _voxel_size(volume: Volume, given: VoxelUm | None) -> Iterator[Finding]:
+    """That the file says something else of the voxel size than the caller."""
+    warning = None if given is None else resolve_voxel_size(volume, given)[1]
+    if warning is not None:
+        yield Finding(Kind.other, "voxel size", warning, is_warning=True)
 
 
 def _spatial(place: tuple[int, ...], axes: str) -> tuple[int, ...]:
@@ -231,7 +242,7 @@ def _spatial(place: tuple[int, ...], axes: str) -> tuple[int, ...]:
 def _finding_of(path: Path, error: UnreadableVolume) -> Finding:
     """Why an image can't be opened."""
     file = split_inner_path(path)[0]
-    zeros = zero_tail(file)
+    zeros = zero_tail(file) if any(word in str(error) for word in DAMAGE) else 0
     if zeros:
         return Finding(Kind.zero_filled, str(path), zero_tail_sentence(file, zeros))
     kind = Kind.unreadable

@@ -6,6 +6,7 @@ another one, mostly: bytes between the samples are not looked at.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
@@ -13,8 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from ecc_px.errors import UnreadableVolume
-from ecc_px.volumes.naming import TIFF_SUFFIXES, ZARR_SUFFIXES, split_inner_path, suffix_of
+from ecc_px.errors import EccPxError, UnreadableVolume
+from ecc_px.volumes.bigdataviewer import read_spim_data
+from ecc_px.volumes.naming import BIGDATAVIEWER_SUFFIXES, TIFF_SUFFIXES, ZARR_SUFFIXES, split_inner_path, suffix_of
 
 SAMPLE_BYTES = 4096
 """Of each sample: what a disk reads at once anyway."""
@@ -48,7 +50,8 @@ def fingerprint(path: str | Path) -> str:
     Parameters
     ----------
     path : path
-        A file or a folder; a path inside an HDF5 file or a Zarr folder may follow and becomes part of it.
+        A file or a folder; BigDataViewer's .xml stands for its images, too. A path inside an HDF5 file or a Zarr folder
+        may follow and becomes part of it.
 
     Returns
     -------
@@ -73,7 +76,7 @@ def _fingerprint(source: Path, inner_path: str | None) -> str:
     digest = hashlib.sha256(b"ecc_px fingerprint 1\n")
     digest.update(f"inside {inner_path}\n".encode())
     # A single file is recognised by what is in it: renaming does not make it another image.
-    files = list(_files_in(source)) if source.is_dir() else [("", source)]
+    files = list(_files_in(source)) if source.is_dir() else [("", source), *_told_of_by(source)]
     for name, _ in files:
         digest.update(f"{name}\n".encode(errors="surrogateescape"))
     sized = _evenly(files, SIZED_FILES)
@@ -90,6 +93,18 @@ def _fingerprint(source: Path, inner_path: str | None) -> str:
         for seen in pool.map(look_at, sized):
             digest.update(seen)
     return f"sha256:{digest.hexdigest()}"
+
+
+def _told_of_by(source: Path) -> Iterator[tuple[str, Path]]:
+    """The image files that a BigDataViewer .xml tells of."""
+    if source.suffix.lower() not in BIGDATAVIEWER_SUFFIXES:
+        return
+    with contextlib.suppress(EccPxError):
+        images = read_spim_data(source).images
+        if images.is_dir():
+            yield from ((f"images/{name}", file) for name, file in _files_in(images))
+        elif images.exists():
+            yield "images", images
 
 
 def _look_at(file: Path, samples: int) -> bytes:

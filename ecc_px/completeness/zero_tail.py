@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-FEWEST = 512
-"""Zeros at the end from which on they tell something: a sector of a disk."""
+FEWEST = 4096
+"""Zeros at the end from which on they tell something. HDF5 may leave 2 KiB unused that it took for its tables."""
 
 _STEP = 2**20
 

@@ -148,3 +148,11 @@ def test_what_the_caller_says_of_the_voxel_size_is_compared(tmp_path: Path) -> N
     report = check_input(ome_zarr(tmp_path, brain()), voxel_um=(10, 2, 2), quick=True)
     assert report.ok
     assert "is not the file's 5 × 2 × 2 µm" in report.warnings[0].sentence
+
+
+def test_zeros_at_the_end_of_a_sound_image_are_no_reason(tmp_path: Path) -> None:
+    """A type that we don't read is the reason, not that the image ends in zeros."""
+    path = tmp_path / "brain.tif"
+    tifffile.imwrite(path, blank(brain().astype(np.float64), slice(10, None)))
+    (finding,) = check_input(path).findings
+    assert "voxels are float64" in finding.sentence

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zarr
+from foreign_files import bigdataviewer_files
 
 from ecc_px.completeness import fingerprint
 from ecc_px.errors import UnreadableVolume
@@ -125,3 +126,13 @@ def test_many_files_cost_little(tmp_path: Path) -> None:
     began = time.process_time()
     fingerprint(tmp_path)
     assert time.process_time() - began < 1
+
+
+def test_bigdataviewers_xml_stands_for_its_images(tmp_path: Path) -> None:
+    image = np.arange(2 * 6 * 20 * 20, dtype=np.uint16).reshape(1, 2, 6, 20, 20)
+    path = bigdataviewer_files(tmp_path / "brain.h5", image, ("Cells", "Nuclei"))
+    before = fingerprint(path)
+    with (tmp_path / "brain.h5").open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"?")
+    assert fingerprint(path) != before

@@ -134,6 +134,9 @@ class Arrival:
             self._await(route, brain, look, made)
         elif look.signature != brain.signature:
             self._arrive_again(brain, look, made)
+            again = self._ledger.brain(brain.id) if self._trusts_times else None
+            if again is not None and again.state in _COMING:
+                self._await(route, again, look, made)
         elif brain.state in _FINISHED:
             self._finished[brain.id] = (_own_time(path), self._clock.moment())
 

@@ -571,6 +571,10 @@ class Ledger:
 
     def contradictions(self) -> list[str]:
         """What can't be: for tests, and for `service check`. Empty in a sound ledger."""
+        with self._snapshot():
+            return self._contradictions()
+
+    def _contradictions(self) -> list[str]:
         found = [f"SQLite: {row[0]}" for row in self._rows("PRAGMA integrity_check") if row[0] != "ok"]
         leased = {lease.brain for lease in self.leases()}
         for brain in self.brains():
@@ -696,6 +700,16 @@ class Ledger:
                 with contextlib.suppress(sqlite3.Error):
                     self._connection.execute("ROLLBACK")
                 raise
+
+    @contextlib.contextmanager
+    def _snapshot(self) -> Iterator[None]:
+        """Several questions about one state of things; others may write meanwhile."""
+        with self._lock, self._errors_named():
+            self._connection.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self._connection.execute("COMMIT")
 
     @contextlib.contextmanager
     def _errors_named(self) -> Iterator[None]:

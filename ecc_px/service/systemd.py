@@ -18,7 +18,7 @@ _UNIT = """\
 
 [Unit]
 Description=ecc-px: brains from the microscope to their cells
-Documentation=man:ecc-px file:{facility}
+Documentation=file:{facility}
 After=network-online.target remote-fs.target local-fs.target
 Wants=network-online.target
 {mounts}

@@ -29,8 +29,8 @@ from ecc_px.service.states import State
 PROJECT = Path(__file__).parents[1] / "tests" / "data" / "synthetic" / "s1_3d_seedset" / "project.ilp"
 BRAINS = ("mouse1_PV", "mouse2_PV", "mouse3_PV")
 UNCOMPARED = (".receipt.json", "brain.json", "brain.log")
-SHORTEST, LONGEST = 0.2, 14.0
-"""Seconds that the service lives."""
+SHORT, LONG = (0.2, 8.0), (8.0, 40.0)
+"""Seconds that the service lives: each kind half of the times."""
 GIVEN_UP = 3600.0
 
 FACILITY = """
@@ -110,6 +110,16 @@ def look_after_kill(ledger_path: Path) -> list[str]:
         return wrong
 
 
+def doing(ledger_path: Path) -> str:
+    """What is going on."""
+    if not ledger_path.exists():
+        return "no ledger yet"
+    with Ledger(ledger_path) as ledger:
+        at_work = [f"{brain.step or 'beginning'} {brain.name}" for brain in ledger.brains(State.running)]
+        at_work += [f"{brain.step} {brain.name}" for brain in ledger.brains(State.settled) if brain.step]
+    return ", ".join(at_work) or "nothing at work"
+
+
 def disturb(facility: Path, kills: int, chance: random.Random) -> tuple[int, list[str], Counter[str]]:
     """Kill the service until enough kills were made or all is done; kills, what was wrong, and what was going on."""
     ledger_path = facility.parent / "state" / "ledger.sqlite"
@@ -117,8 +127,8 @@ def disturb(facility: Path, kills: int, chance: random.Random) -> tuple[int, lis
     moments: Counter[str] = Counter()
     for number in range(kills):
         process = start(facility)
-        time.sleep(chance.uniform(SHORTEST, LONGEST))
-        moments["/".join(sorted(states(ledger_path))) or "no ledger yet"] += 1
+        time.sleep(chance.uniform(*chance.choice((SHORT, LONG))))
+        moments[doing(ledger_path)] += 1
         process.kill()
         process.wait()
         wrong += [f"kill {number + 1}: {sentence}" for sentence in look_after_kill(ledger_path)]

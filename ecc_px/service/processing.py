@@ -24,6 +24,7 @@ from ecc_px.service.failures import consequence, failure_of
 from ecc_px.service.identity import content_of, identity_of
 from ecc_px.service.job import Job, StopWanted
 from ecc_px.service.ledger import Brain, Ledger
+from ecc_px.service.patience import patiently
 from ecc_px.service.states import State
 from ecc_px.volumes import open_volume
 from ecc_px.volumes.streaming import Progress, usable_processors
@@ -67,7 +68,7 @@ def process_brain(job: Job, ledger: Ledger, progress: Progress) -> None:
             _write_reason(job, brain, why)
     also.setdefault("seconds", brain.seconds + time.monotonic() - started)
     log.info("%s: %s", state, why, extra={"brain": brain.title})
-    ledger.end(token, state, why, **also)
+    patiently(lambda: ledger.end(token, state, why, **also))
 
 
 def _attempt(

@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 LEDGER_PAUSE = 10.0
 """Seconds until the next attempt, while the ledger can't be written."""
+FAILED_PAUSE = 30.0
 _COMING = (State.seen, State.arriving, State.late)
 _TO_DO = (State.settled, State.checked, State.queued, State.running)
 
@@ -110,6 +111,10 @@ def _loop(watch: Watch, waker: Waker, asked: _Asked, beside: Sequence[Companion]
             if is_ledger_well:
                 log.error(str(error))
             is_ledger_well, pause = False, LEDGER_PAUSE
+        except Exception:
+            # Whatever is wrong with one thing, the others may be well; the next step tries all of them again.
+            log.exception("this is a bug in ecc-px; please report it")
+            pause = FAILED_PAUSE
         for companion in beside:
             try:
                 companion.tick()

@@ -66,7 +66,7 @@ RestrictSUIDSGID=yes
 LockPersonality=yes
 CapabilityBoundingSet=
 SystemCallArchitectures=native
-UMask=0027
+UMask=0022
 
 [Install]
 WantedBy=multi-user.target

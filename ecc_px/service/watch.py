@@ -91,21 +91,14 @@ class Watch:
 
     def begin(self) -> None:
         """Take over what an earlier service left, after making sure that nobody works on it any more."""
-        for lease in self.ledger.leases():
-            if lease.process is not None and lease.process_start is not None:
-                end_for_sure(lease.process, lease.process_start)
-            self.ledger.change(
-                lease.brain,
-                State.queued,
-                "The service was interrupted; it goes on from there.",
-                only_from=[State.running],
-            )
+        self._take_over()
         for brain in self.ledger.brains(State.settled):
             self.ledger.update(brain.id, step=None, done=None, total=None)
 
     def step(self, *, woken: bool = False) -> float:
         """Do everything that is due, and say in how many seconds something is next."""
         self._reap()
+        self._take_over()
         self._watch_over_children()
         if self._stopping is None:
             if self._is_time_to_look(woken):
@@ -260,6 +253,17 @@ class Watch:
             memory=memory or service.memory,
         )
 
+    def _take_over(self) -> None:
+        """Queue again what is leased to a process that is not ours: an earlier service's, or one that never began."""
+        ours = {child.job.token for child in self._children}
+        for lease in self.ledger.leases():
+            if lease.token in ours:
+                continue
+            if lease.process is not None and lease.process_start is not None:
+                end_for_sure(lease.process, lease.process_start)
+            why = "The service was interrupted; it goes on from there."
+            self.ledger.change(lease.brain, State.queued, why, only_from=[State.running])
+
     def _watch_over_children(self) -> None:
         """Stop what must not go on, and kill what does not answer."""
         now = self._clock.moment()
@@ -289,16 +293,17 @@ class Watch:
             code = child.ended()
             if code is None:
                 continue
-            self._children.remove(child)
+            # Where the ledger can't be written, this is tried again at the next step.
             self._bury(child, code)
+            self._children.remove(child)
         if self._checker is not None and (code := self._checker.ended()) is not None:
-            checker, self._checker = self._checker, None
-            if code != 0 and not checker.is_asked_to_stop:
+            if code != 0 and not self._checker.is_asked_to_stop:
                 for brain in self.ledger.brains(State.settled):
                     if brain.step == CHECKING:
                         failure = failure_of_exit(code)
                         state, why, also = consequence(failure, brain, self.facility.service, self._clock)
                         self.ledger.change(brain.id, state, f"While it was checked: {why}", step=None, **also)
+            self._checker = None
 
     def _bury(self, child: Child, code: int) -> None:
         """A process that ended without giving its lease back has told nobody what became of its brain."""

@@ -20,6 +20,7 @@ from ecc_px.errors import LedgerFailed
 from ecc_px.service import logs
 from ecc_px.service.job import Job, StopWanted
 from ecc_px.service.ledger import Brain, Ledger
+from ecc_px.service.patience import patiently
 from ecc_px.service.processes import be_humble, die_with, start_of
 from ecc_px.service.results import LOG
 from ecc_px.volumes.streaming import Progress
@@ -116,9 +117,10 @@ def main() -> int:
                 check_brains(job, ledger, progress_of)
             return 0
         assert job.token is not None
-        if not ledger.beat(job.token, process=(os.getpid(), start_of(os.getpid()) or 0)):
+        token, myself = job.token, (os.getpid(), start_of(os.getpid()) or 0)
+        if not patiently(lambda: ledger.beat(token, process=myself)):
             return LOST
-        threading.Thread(target=_beat, args=(ledger, job.token), daemon=True).start()
+        threading.Thread(target=_beat, args=(ledger, token), daemon=True).start()
         ((number, _),) = job.tasks
         brain = ledger.brain(number)
         assert brain is not None

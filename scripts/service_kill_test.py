@@ -28,7 +28,7 @@ from ecc_px.service.states import State
 
 PROJECT = Path(__file__).parents[1] / "tests" / "data" / "synthetic" / "s1_3d_seedset" / "project.ilp"
 BRAINS = ("mouse1_PV", "mouse2_PV", "mouse3_PV")
-UNCOMPARED = (".receipt.json", "brain.json", "brain.log")
+UNCOMPARED = (".receipt.json", "brain.json", "brain.log", "_report.html")
 SHORT, LONG = (0.2, 8.0), (8.0, 40.0)
 """Seconds that the service lives: each kind half of the times."""
 GIVEN_UP = 3600.0

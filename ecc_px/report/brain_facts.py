@@ -171,7 +171,7 @@ def _remarks(table: pd.DataFrame, voxel_z_um: float) -> list[str]:
     remarks = []
     if "at_border" in table and (share := float(table["at_border"].mean())) > AT_BORDER:
         remarks.append(
-            f"{share:.0%} of the cells touch the border of the image and may be cut: is the brain wholly in the image?"
+            f"{share * 100:.0f} % of the cells touch the border of the image and may be cut: is the brain wholly in it?"
         )
     gap = _gap(table["Z"].to_numpy(float), voxel_z_um)
     if gap is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Protocol
 
 from ecc_px.service.config import Facility, Notify, Service
@@ -106,9 +107,10 @@ class Messages:
                 facility.path,
             )
             return
-        for sentence in wrong:
+        for sentence in wrong.values():
             log.error("%s", sentence)
-        telling = Notifications(self._ledger, facility.notify)
+        usable = tuple(url for url in facility.notify.urls if url not in wrong)
+        telling = Notifications(self._ledger, replace(facility.notify, urls=usable))
         telling.start()
         self._open.callback(telling.close)
 

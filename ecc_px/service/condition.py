@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from ecc_px.cells.finding import check_settings
@@ -14,6 +15,7 @@ from ecc_px.pipeline.predict import PredictionSettings
 from ecc_px.service.arrival import Arrival
 from ecc_px.service.config import Facility, Route
 from ecc_px.service.ledger import Brain, Ledger
+from ecc_px.service.notifications import unusable
 from ecc_px.service.quantities import size
 from ecc_px.service.room import free_bytes
 from ecc_px.service.wakeup import is_on_network
@@ -37,6 +39,7 @@ def examine(facility: Facility) -> Iterator[Remark]:
         free > service.keep_free,
         f"output: {service.output} has {size(free)} free; {size(service.keep_free)} are kept so.",
     )
+    yield from _beside(facility)
     for route in facility.routes:
         yield from _route(route)
 
@@ -65,6 +68,31 @@ def _ledger(path: Path) -> Iterator[Remark]:
         yield Remark(False, f"state: {error}")
     if not os.access(path, os.W_OK):
         yield Remark(False, f"state: {path} can't be written by this user ({_user()}).")
+
+
+def _beside(facility: Facility) -> Iterator[Remark]:
+    """The status page and the messages."""
+    http, urls = facility.service.http, facility.notify.urls
+    needed = (["starlette", "uvicorn", "prometheus_client"] if http else []) + (["apprise"] if urls else [])
+    missing = [name for name in needed if find_spec(name) is None]
+    if missing:
+        yield Remark(False, f"http, notify: {', '.join(missing)} not installed: pip install 'ecc-px[service]'.")
+        return
+    if http is not None:
+        from ecc_px.service.page.guard import is_loopback
+
+        where = f"{http[0]}:{http[1]}"
+        if is_loopback(http[0]):
+            yield Remark(True, f"http: the page can be seen on this machine only, at http://{where}/.")
+        else:
+            bare = (
+                "; the token travels unencrypted, unless a proxy with TLS stands before it"
+                if facility.service.token
+                else ""
+            )
+            yield Remark(None, f"http: the page can be seen by everybody who reaches {where}{bare}.")
+    for sentence in unusable(urls).values() if urls else ():
+        yield Remark(False, f"notify: {sentence}")
 
 
 def _route(route: Route) -> Iterator[Remark]:

@@ -15,13 +15,16 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ecc_px.errors import EccPxError
 from ecc_px.service.config import Notify
 from ecc_px.service.ledger import Event, Ledger
 from ecc_px.service.states import State
+
+if TYPE_CHECKING:
+    import apprise
 
 log = logging.getLogger(__name__)
 
@@ -287,9 +290,9 @@ def send_by_apprise(url: str, message: Message) -> bool:
     import apprise
 
     try:
-        to = apprise.Apprise()
+        to = _addressed(url)
         return bool(
-            to.add(url)
+            to
             and to.notify(
                 title=message.title,
                 body=message.body,
@@ -302,15 +305,33 @@ def send_by_apprise(url: str, message: Message) -> bool:
         return False
 
 
-def unusable(urls: Iterable[str]) -> list[str]:
-    """What is wrong with addresses, a sentence each."""
+def unusable(urls: Iterable[str]) -> dict[str, str]:
+    """What is wrong with addresses, a sentence for each that can't be used.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        apprise is not installed.
+    """
+    return {
+        url: f"{_named(url)}: apprise knows no such service, or a part of the address is missing; see its documents."
+        for url in urls
+        if not _addressed(url)
+    }
+
+
+def _addressed(url: str) -> apprise.Apprise | None:
+    """What sends to an address; None for one that apprise does not understand."""
     import apprise
 
-    return [
-        f"{_named(url)}: apprise knows no such service, or a part of the address is missing; see its documentation."
-        for url in urls
-        if not apprise.Apprise().add(url)
-    ]
+    to = apprise.Apprise()
+    # Of an address that it does not understand, apprise would log all, secrets included.
+    its_log = logging.getLogger("apprise")
+    before, its_log.disabled = its_log.disabled, True
+    try:
+        return to if to.add(url) else None
+    finally:
+        its_log.disabled = before
 
 
 def _named(url: str) -> str:

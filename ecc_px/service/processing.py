@@ -10,14 +10,13 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from ecc_px.cells.inputs import channel_of_class
 from ecc_px.classifiers import Classifier, load_classifier
 from ecc_px.errors import EccPxError
 from ecc_px.pipeline.cells import write_cells
 from ecc_px.pipeline.predict import PredictionSettings, output_path
 from ecc_px.pipeline.receipt import receipt_path
 from ecc_px.pipeline.run import run
-from ecc_px.report.overview import overview
+from ecc_px.report.brain import write_report
 from ecc_px.service import results
 from ecc_px.service.config import Route
 from ecc_px.service.failures import consequence, failure_of
@@ -26,7 +25,6 @@ from ecc_px.service.job import Job, StopWanted
 from ecc_px.service.ledger import Brain, Ledger
 from ecc_px.service.patience import patiently
 from ecc_px.service.states import State
-from ecc_px.volumes import open_volume
 from ecc_px.volumes.streaming import Progress, usable_processors
 
 log = logging.getLogger(__name__)
@@ -100,6 +98,7 @@ def _attempt(
         if not card:
             card = _card(brain, route, identity, classifier)
             results.write_card(folder, card)
+        log.info("begun: %s with %s", brain.source, route.classifier, extra={"brain": brain.title})
         made = _make(job, brain, route, classifier, folder, progress)
         seconds = brain.seconds + time.monotonic() - begun
         # Written last: the results are there, even if nobody can tell the ledger any more.
@@ -111,7 +110,7 @@ def _attempt(
 
 
 def _make(job: Job, brain: Brain, route: Route, classifier: Classifier, folder: Path, progress: Progress) -> Made:
-    """Probabilities, cells, and the picture."""
+    """Probabilities, cells, and what people look at."""
     with route.open(brain.source) as volume:
         common: dict[str, Any] = {
             "voxel_um": route.voxel_um,
@@ -127,7 +126,7 @@ def _make(job: Job, brain: Brain, route: Route, classifier: Classifier, folder: 
             # An earlier try came so far; the folder holds nothing but what was made of this very content.
             log.info("the prediction is there already", extra={"brain": brain.title})
             warnings = tuple(json.loads(receipt_path(probabilities_path).read_text(encoding="utf-8"))["warnings"])
-            found = write_cells(probabilities_path, volume, folder, **common, **route.cell_settings).cells
+            cells = write_cells(probabilities_path, volume, folder, **common, **route.cell_settings)
         else:
             made = run(
                 classifier,
@@ -137,18 +136,18 @@ def _make(job: Job, brain: Brain, route: Route, classifier: Classifier, folder: 
                 prediction=route.prediction_settings,
                 cells=route.cell_settings,
             )
-            warnings, found = made.prediction.warnings, made.cells.cells
-        with open_volume(probabilities_path) as probabilities:
-            overview(
-                volume,
-                probabilities,
-                found.table,
-                folder / f"{volume.name}_overview.png",
-                voxel_um=found.voxel_um,
-                object_class=channel_of_class(probabilities, route.cell_settings.get("class_")),
-                overwrite=True,
-            )
-        return Made(prod(volume.shape) * volume.frames, len(found.table), (*warnings, *found.warnings))
+            warnings, cells = made.prediction.warnings, made.cells
+        warnings = (*warnings, *cells.cells.warnings)
+        try:
+            class_ = route.cell_settings.get("class_")
+            write_report(volume, probabilities_path, cells, class_=class_, thumbnail=True, overwrite=True)
+        except (EccPxError, OSError, MemoryError):
+            raise
+        except Exception:
+            # The cells are there; a bug of ours in a picture of them is no reason to keep them back.
+            log.exception("its picture or its page could not be made", extra={"brain": brain.title})
+            warnings = (*warnings, "Its picture or its page could not be made; its log says why.")
+        return Made(prod(volume.shape) * volume.frames, len(cells.cells), warnings)
 
 
 def _card(brain: Brain, route: Route, identity: str, classifier: Classifier) -> dict[str, Any]:

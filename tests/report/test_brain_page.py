@@ -89,7 +89,7 @@ def test_what_is_wrong_with_the_table_is_remarked() -> None:
     (nothing,) = facts(a_table(0)).remarks
     assert nothing.startswith("No cell was found.")
     (cut,) = facts(a_table(100, at_border=np.arange(100) < 20)).remarks
-    assert cut.startswith("20% of the cells touch the border")
+    assert cut.startswith("20 % of the cells touch the border")
     assert facts(a_table(100), prediction=["one", "both"], found=["both", "two"]).remarks == ["one", "both", "two"]
 
 

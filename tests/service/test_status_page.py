@@ -79,7 +79,7 @@ def test_outputs_come_with_their_kind_and_without_scripts(tmp_path: Path) -> Non
         answer = ask(page, path)
         assert answer.status == 200
         assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
-        assert answer.headers["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
+        assert answer.headers["Content-Security-Policy"].startswith("sandbox allow-downloads; default-src 'none'")
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert ask(page, path, headers={"If-None-Match": answer.headers["ETag"]}).status == 304
         head = ask(page, path, method="HEAD")

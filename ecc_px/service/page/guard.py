@@ -15,7 +15,7 @@ OF_PAGES = (
 """Content-Security-Policy of our own pages: nothing from elsewhere, nothing inline."""
 
 OF_OUTPUTS = (
-    "sandbox; default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; base-uri 'none'; "
+    "sandbox allow-downloads; default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'"
 )
 """Of files that were made of a brain: no script in them ever runs, whoever put it there."""

@@ -34,3 +34,20 @@ def chunks_in(index: Index, chunks: tuple[int, ...]) -> Iterator[Index]:
         yield tuple(
             slice(at, min(at + chunk, part.stop)) for at, chunk, part in zip(corner, chunks, index, strict=True)
         )
+
+
+def overlaps(index: Index, chunks: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], Index, Index]]:
+    """The chunks that a piece touches: the place of each in the grid of chunks, and what they share: where it is in
+    the piece, and where in the chunk."""
+    if any(part.start >= part.stop for part in index):
+        return
+    touched = (range(part.start // chunk, -(-part.stop // chunk)) for part, chunk in zip(index, chunks, strict=True))
+    for place in product(*touched):
+        corner = [at * chunk for at, chunk in zip(place, chunks, strict=True)]
+        begin = [max(part.start, at) for part, at in zip(index, corner, strict=True)]
+        end = [min(part.stop, at + n) for part, at, n in zip(index, corner, chunks, strict=True)]
+        yield (
+            place,
+            tuple(slice(b - part.start, e - part.start) for b, e, part in zip(begin, end, index, strict=True)),
+            tuple(slice(b - at, e - at) for b, e, at in zip(begin, end, corner, strict=True)),
+        )

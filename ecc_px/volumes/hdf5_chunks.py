@@ -11,7 +11,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import product
 from math import prod
 from typing import Any
 
@@ -19,6 +18,8 @@ import h5py
 import imagecodecs
 import numpy as np
 import numpy.typing as npt
+
+from ecc_px.volumes.chunks import overlaps
 
 CACHE_BYTES = 64 * 2**20
 """Decoded chunks that a file keeps, so that neighbouring blocks don't decode the same chunk again."""
@@ -89,6 +90,7 @@ class Hdf5Array:
         self.chunks: tuple[int, ...] | None = dataset.chunks
         self._decoders = None if descriptor is None else _decoders_of(dataset)
         self._table: _ChunkTable | None = None
+        self._has_looked = False
         self._lock = threading.Lock()
 
     def read(self, index: tuple[slice, ...]) -> npt.NDArray[Any]:
@@ -99,40 +101,35 @@ class Hdf5Array:
         OSError
             A chunk is damaged, or the file ends before it.
         """
-        table = self._chunk_table()
+        table = None if self._decoders is None else self._chunk_table()
         if table is None or self.chunks is None:
             return np.asarray(self._dataset[index])
         out = np.empty([part.stop - part.start for part in index], self.dtype)
-        if not out.size:
-            return out
-        touched = (
-            range(part.start // chunk, -(-part.stop // chunk)) for part, chunk in zip(index, self.chunks, strict=True)
-        )
-        for place in product(*touched):
-            corner = [at * chunk for at, chunk in zip(place, self.chunks, strict=True)]
-            begin = [max(part.start, at) for part, at in zip(index, corner, strict=True)]
-            end = [min(part.stop, at + n) for part, at, n in zip(index, corner, self.chunks, strict=True)]
-            target = tuple(slice(b - part.start, e - part.start) for b, e, part in zip(begin, end, index, strict=True))
+        for place, target, source in overlaps(index, self.chunks):
             if not table.byte_counts[place]:
                 out[target] = self._dataset.fillvalue
                 continue
             chunk = self._chunk(table, place)
             if chunk is None:
                 # Whatever is wrong with it, HDF5 has the words for it.
-                out[target] = self._dataset[tuple(slice(b, e) for b, e in zip(begin, end, strict=True))]
+                out[target] = self._dataset[
+                    tuple(
+                        slice(t.start + part.start, t.stop + part.start) for t, part in zip(target, index, strict=True)
+                    )
+                ]
             else:
-                out[target] = chunk[tuple(slice(b - at, e - at) for b, e, at in zip(begin, end, corner, strict=True))]
+                out[target] = chunk[source]
         return out
 
     def is_stored(self, index: tuple[slice, ...]) -> bool:
-        """Whether any chunk of the piece at `index` is in the file."""
-        if self.chunks is None:
+        """Whether any chunk of the piece at `index` is in the file; True where that can't be told."""
+        table = self._chunk_table()
+        if table is None or self.chunks is None:
             return True
-        corners = (
-            range(part.start // chunk * chunk, part.stop, chunk) for part, chunk in zip(index, self.chunks, strict=True)
+        touched = (
+            slice(part.start // chunk, -(-part.stop // chunk)) for part, chunk in zip(index, self.chunks, strict=True)
         )
-        found = (self._dataset.id.get_chunk_info_by_coord(corner) for corner in product(*corners))
-        return any(chunk.byte_offset is not None for chunk in found)
+        return bool(table.byte_counts[tuple(touched)].any())
 
     def _chunk(self, table: _ChunkTable, place: tuple[int, ...]) -> npt.NDArray[Any] | None:
         """A whole chunk; None where its bytes make none."""
@@ -165,14 +162,12 @@ class Hdf5Array:
         return np.frombuffer(data, self.dtype).reshape(self.chunks)
 
     def _chunk_table(self) -> _ChunkTable | None:
-        """The table, made at the first call; None where HDF5 is to read."""
-        if self._decoders is None or self._table is not None:
-            return self._table
-        with self._lock:
-            if self._decoders is not None and self._table is None:
-                self._table = _table_of(self._dataset)
-                if self._table is None:
-                    self._decoders = None
+        """The table, made at the first call: asking HDF5 for one chunk's place takes as long as for all of them."""
+        if not self._has_looked:
+            with self._lock:
+                if not self._has_looked:
+                    self._table = _table_of(self._dataset)
+                    self._has_looked = True
         return self._table
 
 
@@ -207,6 +202,8 @@ def _unshuffled(data: bytes | bytearray, itemsize: int) -> bytes:
 
 
 def _table_of(dataset: h5py.Dataset) -> _ChunkTable | None:
+    if dataset.chunks is None:
+        return None
     grid = tuple(-(-extent // chunk) for extent, chunk in zip(dataset.shape, dataset.chunks, strict=True))
     if prod(grid) > _MOST_CHUNKS:
         return None

@@ -11,7 +11,6 @@ import json
 import lzma
 import struct
 from collections.abc import Callable, Collection, Mapping
-from itertools import product
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ import numpy.typing as npt
 from ecc_px.errors import InvalidSetting, UnreadableVolume
 from ecc_px.volumes.array_grid import place_text
 from ecc_px.volumes.axes import default_axes
+from ecc_px.volumes.chunks import overlaps
 from ecc_px.volumes.dtypes import native_dtype
 from ecc_px.volumes.naming import volume_name
 from ecc_px.volumes.volume import SUPPORTED_DTYPES, Layout, Volume
@@ -81,29 +81,15 @@ class N5Array:
             A block is damaged.
         """
         out = np.zeros([part.stop - part.start for part in index], self.dtype)
-        touched = (
-            range(part.start // chunk, -(-part.stop // chunk)) for part, chunk in zip(index, self.chunks, strict=True)
-        )
-        for place in product(*touched):
+        for place, target, source in overlaps(index, self.chunks):
             block = self._block(place)
-            if block is None:
-                continue
-            corner = [at * chunk for at, chunk in zip(place, self.chunks, strict=True)]
-            begin = [max(part.start, at) for part, at in zip(index, corner, strict=True)]
-            end = [min(part.stop, at + n) for part, at, n in zip(index, corner, block.shape, strict=True)]
-            if all(b < e for b, e in zip(begin, end, strict=True)):
-                target = tuple(
-                    slice(b - part.start, e - part.start) for b, e, part in zip(begin, end, index, strict=True)
-                )
-                out[target] = block[tuple(slice(b - at, e - at) for b, e, at in zip(begin, end, corner, strict=True))]
+            if block is not None:
+                out[target] = block[source]
         return out
 
     def is_stored(self, index: tuple[slice, ...]) -> bool:
         """Whether any block of the piece at `index` is in the folder."""
-        places = (
-            range(part.start // chunk, -(-part.stop // chunk)) for part, chunk in zip(index, self.chunks, strict=True)
-        )
-        return any(self._file_of(place).exists() for place in product(*places))
+        return any(self._file_of(place).exists() for place, _, _ in overlaps(index, self.chunks))
 
     def _file_of(self, place: tuple[int, ...]) -> Path:
         return self.folder.joinpath(*(str(at) for at in reversed(place)))
@@ -120,7 +106,11 @@ class N5Array:
                 raise ValueError(f"mode {mode}, {dimensions} dimensions")
             shape = extents[::-1]
             size = prod(shape) * self.dtype.itemsize
-            return np.frombuffer(self._decode(data[4 + 4 * dimensions :], size), self.dtype).reshape(shape)
+            block = np.frombuffer(self._decode(data[4 + 4 * dimensions :], size), self.dtype).reshape(shape)
+            if shape != self.chunks:
+                # At the border of the image, and wherever the writer had no more.
+                block = np.pad(block, [(0, full - n) for full, n in zip(self.chunks, shape, strict=True)])
+            return block
         except Exception as error:  # every codec raises its own kind on damaged bytes
             raise OSError(f"block {'/'.join(str(at) for at in reversed(place))}: {error}") from error
 

@@ -63,6 +63,18 @@ def test_chunks_that_were_never_written_have_the_fill_value(tmp_path: Path) -> N
         expected = np.full(SHAPE, 7, "uint16")
         expected[8:16, :16, 16:32] = 5
         np.testing.assert_array_equal(volume.read()[0], expected)
+        assert volume.is_stored((slice(0, 21), slice(15, 16), slice(0, 37)))
+        assert not volume.is_stored((slice(0, 8), slice(0, 40), slice(0, 37)))
+        assert not volume.is_stored((slice(8, 16), slice(16, 40), slice(16, 32)))
+
+
+@pytest.mark.parametrize("filters", [{"compression": "gzip"}, {"fletcher32": True}, {}])
+def test_what_is_stored_is_known_whoever_decodes_it(filters: dict, tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("data", SHAPE, "uint16", chunks=(8, 16, 16), **filters)[0, 0, 0] = 1
+    with open_volume(tmp_path / "a.h5") as volume:
+        assert volume.is_stored((slice(7, 9), slice(15, 17), slice(15, 17)))
+        assert not volume.is_stored((slice(8, 9), slice(15, 17), slice(15, 17)))
 
 
 def test_a_chunk_that_was_stored_without_its_filter(tmp_path: Path) -> None:

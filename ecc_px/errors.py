@@ -69,6 +69,10 @@ class UnfinishedWork(EccPxError):
     """An output is unfinished: another process is making it, or it was begun from or with something else."""
 
 
+class UnreadableReceipt(EccPxError):
+    """A receipt is missing, damaged, or speaks of something that is gone or another by now."""
+
+
 class OutputFailed(EccPxError):
     """An output could not be written: disk full, no permission, format can't hold it."""
 

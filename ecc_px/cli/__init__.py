@@ -20,9 +20,11 @@ from ecc_px.cli import (
     labels,
     predict,
     project,
+    receipts,
     run,
     service,
     train,
+    unfinished,
     warmup,
     watch,
 )
@@ -41,6 +43,9 @@ app.command("convert")(convert.convert)
 app.command("predict")(predict.predict)
 app.add_typer(cells.app, name="cells")
 app.command("run")(run.run)
+app.command("progress")(unfinished.progress)
+app.command("verify")(receipts.verify)
+app.command("rerun")(receipts.rerun)
 app.add_typer(labels.app, name="labels")
 app.add_typer(project.app, name="project")
 app.command("train")(train.train)

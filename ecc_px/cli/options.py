@@ -32,6 +32,23 @@ Executor = Annotated[
     WorkersName,
     typer.Option("--executor", help="Work on threads, or in as many processes. The result is the same to the byte."),
 ]
+Memory = Annotated[
+    str | None,
+    typer.Option(
+        metavar="4GB",
+        help="Most memory to take: smaller blocks and fewer threads keep to it. Default: most of what is free.",
+        show_default=False,
+    ),
+]
+
+
+def memory_of(text: str | None) -> int | None:
+    """The bytes that `--memory` says."""
+    from ecc_px.pipeline.memory import parse_bytes
+
+    return None if text is None else parse_bytes(text)
+
+
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing results.")]
 Restart = Annotated[
     bool,

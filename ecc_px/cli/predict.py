@@ -23,6 +23,7 @@ from ecc_px.cli.options import (
     Jobs,
     Level,
     Mask,
+    Memory,
     Model,
     NoCheck,
     OutputFolder,
@@ -31,11 +32,13 @@ from ecc_px.cli.options import (
     ProbabilityType,
     Restart,
     VoxelUm,
+    memory_of,
 )
-from ecc_px.cli.progress import voxel_progress
+from ecc_px.cli.progress import duration, voxel_progress
 
 if TYPE_CHECKING:
     from ecc_px.pipeline import Prediction
+    from ecc_px.pipeline.forecast import Forecast
 
 
 class Export(StrEnum):
@@ -69,6 +72,7 @@ def predict(
     channel: Channel = None,
     flavour: Flavour = FlavourName.ilastik,
     jobs: Jobs = None,
+    memory: Memory = None,
     overwrite: Overwrite = False,
     restart: Restart = False,
     allow_missing: AllowMissing = False,
@@ -89,6 +93,7 @@ def predict(
         "mask": mask,
         "voxel_um": voxel_um,
         "jobs": jobs,
+        "memory": memory_of(memory),
         "overwrite": overwrite,
         "restart": restart,
     }
@@ -101,9 +106,22 @@ def predict(
             voxel_progress(volume.name) as progress,
         ):
             check = None if no_check else partial(check_input, source, progress=progress, jobs=jobs, **reading)
-            return predict_volume(classifier, volume, output, progress=progress, check=check, **settings)
+            return predict_volume(
+                classifier, volume, output, progress=progress, check=check, announce=announce, **settings
+            )
 
     process(inputs, work, describe)
+
+
+def announce(forecast: Forecast) -> None:
+    """What it will take, before it begins."""
+    if forecast.seconds is not None:
+        typer.echo(
+            f"Forecast: about {duration(forecast.seconds)} with {forecast.jobs} thread{'s' * (forecast.jobs != 1)}, "
+            f"{forecast.memory_bytes / 1e9:.1f} GB of memory, {forecast.disk_bytes / 1e9:.1f} GB of disk "
+            f"({forecast.free_bytes / 1e9:.0f} GB are free).",
+            err=True,
+        )
 
 
 def describe(prediction: Prediction) -> list[str]:

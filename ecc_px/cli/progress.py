@@ -22,6 +22,14 @@ class VoxelSpeed(ProgressColumn):
         return Text("" if speed is None else f"{speed / 1e6:.2f} Mvoxel/s")
 
 
+def duration(seconds: float) -> str:
+    """A time as a person says it: "40 s", "12 min", "3 h 20 min"."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
 @contextmanager
 def voxel_progress(what: str) -> Iterator[Callable[[int, int], None]]:
     """A bar on standard error, or a line a minute where that is no terminal.

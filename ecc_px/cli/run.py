@@ -24,6 +24,7 @@ from ecc_px.cli.options import (
     Level,
     Mask,
     MaxVolume,
+    Memory,
     MinVolume,
     Model,
     NoCheck,
@@ -37,6 +38,7 @@ from ecc_px.cli.options import (
     Threshold,
     VoxelUm,
     diameter_of,
+    memory_of,
 )
 from ecc_px.cli.progress import voxel_progress
 
@@ -64,6 +66,7 @@ def run(
     channel: Channel = None,
     flavour: Flavour = FlavourName.ilastik,
     jobs: Jobs = None,
+    memory: Memory = None,
     overwrite: Overwrite = False,
     restart: Restart = False,
     allow_missing: AllowMissing = False,
@@ -85,6 +88,19 @@ def run(
     def work(source: Path) -> tuple[Brain, Path]:
         with open_told(source, **reading) as volume:
             picture = output / f"{volume.name}_overview.png"
+
+            def draw(brain: Brain, replace: bool) -> None:
+                with open_volume(brain.prediction.probabilities) as probabilities:
+                    overview(
+                        volume,
+                        probabilities,
+                        brain.cells.cells.table,
+                        picture,
+                        voxel_um=brain.cells.cells.voxel_um,
+                        object_class=channel_of_class(probabilities, class_),
+                        overwrite=replace,
+                    )
+
             with voxel_progress(source.name) as progress:
                 check = None if no_check else partial(check_input, source, progress=progress, jobs=jobs, **reading)
                 brain = run_brain(
@@ -99,6 +115,7 @@ def run(
                         "file_format": file_format.value,
                         "compression": compression and compression.value,
                         "mask": mask,
+                        "memory": memory_of(memory),
                         "restart": restart,
                         "check": check,
                     },
@@ -112,16 +129,8 @@ def run(
                     },
                     also_written=[picture],
                     progress=progress,
-                )
-            with open_volume(brain.prediction.probabilities) as probabilities:
-                overview(
-                    volume,
-                    probabilities,
-                    brain.cells.cells.table,
-                    picture,
-                    voxel_um=brain.cells.cells.voxel_um,
-                    object_class=channel_of_class(probabilities, class_),
-                    overwrite=overwrite,
+                    announce=predict_command.announce,
+                    finish=draw,
                 )
             return brain, picture
 

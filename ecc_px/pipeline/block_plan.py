@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Any
 
 import numpy as np
 
+from ecc_px.errors import InvalidSetting
 from ecc_px.pipeline.block_groups import Computation
 from ecc_px.pipeline.export_files import CHUNK_EDGE, FLAT_CHUNK_EDGE
+from ecc_px.pipeline.memory import SHARE, free_memory, memory_needed
 from ecc_px.volumes.blocks import Shape
 
 BLOCK: Shape = (64, 64, 256)
@@ -18,6 +20,7 @@ BLOCK: Shape = (64, 64, 256)
 FLAT_BLOCK: Shape = (1, 512, 512)
 RUN_LENGTH = 2048
 """Voxels along x that are read at once: a run's region is tens of MB."""
+SMALLEST_EDGE = 16
 FEATURE_BYTES = 96 * 2**20
 """Most memory for one block's features; with more features than fit, blocks are smaller."""
 ALL_FEATURE_BYTES = 512 * 2**20
@@ -49,12 +52,89 @@ class BlockPlan:
         return cls((block[0], block[1], block[2]), (halo[0], halo[1], halo[2]), int(content["run_length"]))
 
 
-def plan_blocks(computation: Computation, jobs: int, block: Shape | None) -> BlockPlan:
-    """The cut for so many threads; `block` where somebody chose it."""
+def plan_blocks(
+    computation: Computation,
+    jobs: int,
+    memory: int | None,
+    *,
+    block: Shape | None = None,
+    run_length: int | None = None,
+    fixed: BlockPlan | None = None,
+) -> tuple[BlockPlan, int]:
+    """The cut, and the number of threads, with which a prediction goes fastest in so much memory.
+
+    Parameters
+    ----------
+    computation : Computation
+    jobs : int
+        Threads at most.
+    memory : int, optional
+        Bytes at most; default `memory.SHARE` of what is free.
+    block, run_length : optional
+        Chosen by somebody.
+    fixed : BlockPlan, optional
+        Chosen by an earlier attempt.
+
+    Raises
+    ------
+    InvalidSetting
+        Not even the smallest fits.
+    """
     volume, features = computation.volume, computation.classifier.features
     flat = volume.shape[0] == 1
+    halo = features.halo(flat=flat)
     columns = features.count(volume.channels, flat=flat)
-    return BlockPlan(block or block_shape_for(volume.shape, columns, jobs), features.halo(flat=flat), RUN_LENGTH)
+    usual = block_shape_for(volume.shape, columns, jobs)
+    if fixed is not None:
+        cuts = [fixed]
+    else:
+        blocks = [block] if block else list(_smaller(usual))
+        cuts = [
+            BlockPlan(b, halo, length) for b in blocks for length in ([run_length] if run_length else _run_lengths(b))
+        ]
+    free = free_memory()
+    bound = memory if memory is not None else (None if free is None else int(SHARE * free))
+    choices = [(cut, threads) for cut in cuts for threads in range(jobs, 0, -1)]
+    needs = [memory_needed(computation, cut.block, cut.run_length, threads) for cut, threads in choices]
+    fitting = [choice for choice, need in zip(choices, needs, strict=True) if bound is None or need <= bound]
+    if not fitting:
+        given = f"--memory {_gb(bound or 0)}" if memory is not None else f"{_gb(bound or 0)}, most of what is free,"
+        raise InvalidSetting(
+            f"{volume.path}: {given} is not enough, even with one thread and the smallest blocks: "
+            f"{_gb(min(needs))} is needed" + (", or --restart." if fixed is not None else ".")
+        )
+    # Of equals the first: the largest block, the longest run, the most threads.
+    return max(fitting, key=lambda choice: choice[1] / _cost(choice[0]))
+
+
+def _cost(cut: BlockPlan) -> float:
+    """Time for a voxel, relative: the votes take most, and filters compute a part of the halo, too."""
+    half = [b + h for b, h in zip(cut.block, cut.halo, strict=True)]
+    run = [cut.block[0] + 2 * cut.halo[0], cut.block[1] + 2 * cut.halo[1], cut.run_length + 2 * cut.halo[2]]
+    read = prod(run) / (cut.block[0] * cut.block[1] * cut.run_length)
+    return 0.6 + 0.3 * prod(half) / prod(cut.block) + 0.02 * read
+
+
+def _smaller(block: Shape) -> Iterator[Shape]:
+    """A block, then ever smaller ones, halved along their longest edge."""
+    edges = list(block)
+    while True:
+        yield edges[0], edges[1], edges[2]
+        if max(edges) <= SMALLEST_EDGE:
+            return
+        edges[int(np.argmax(edges))] //= 2
+
+
+def _run_lengths(block: Shape) -> Iterator[int]:
+    length = RUN_LENGTH
+    while length > block[2]:
+        yield length
+        length //= 2
+    yield block[2]
+
+
+def _gb(size: int) -> str:
+    return f"{size / 1e9:.2f} GB"
 
 
 def block_shape_for(shape: Shape, features: int, jobs: int = 1) -> Shape:

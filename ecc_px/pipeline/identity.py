@@ -9,8 +9,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from ecc_px.completeness import fingerprint
 from ecc_px.version import __version__
 from ecc_px.volumes import Volume
+from ecc_px.volumes.channel_view import ChannelView
 
 ENCODERS = ("h5py", "imagecodecs", "tifffile", "zarr")
 """Libraries whose version may change the bytes of a file that says the same."""
@@ -20,12 +22,22 @@ def describe_source(volume: Volume) -> dict[str, Any]:
     """A volume as it lies on the disk and as it is read: equal again only if nobody touched it."""
     layout = volume.layout
     return {
+        "fingerprint": fingerprint(volume.path),
         "files": file_state(volume.path),
         "axes": layout.axes,
         "shape": list(layout.stored_shape),
         "dtype": str(layout.dtype),
         "origins": layout.origins,
     }
+
+
+def reading_options(volume: Volume) -> dict[str, Any]:
+    """How `open_volume` is to be called to get the same image of the file again."""
+    if isinstance(volume, ChannelView):
+        inner, channel = volume.opening.arguments[:2]
+        return reading_options(inner) | {"channel": channel}
+    known = ("axes", "inner_path", "level", "allow_missing")
+    return {name: value for name, value in volume.opening.options.items() if name in known and value}
 
 
 def versions() -> dict[str, str]:

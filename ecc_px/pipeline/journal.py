@@ -68,6 +68,11 @@ class Journal:
         self._end = self._scan()
         os.ftruncate(self._file, self._end)
 
+    @property
+    def size(self) -> int:
+        """Bytes of all records."""
+        return self._end
+
     def __contains__(self, group: int) -> bool:
         return group in self._places
 

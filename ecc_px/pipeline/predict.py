@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
+import resource
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from math import prod
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from ecc_px.classifiers import Classifier, load_classifier
 from ecc_px.completeness import CheckReport
-from ecc_px.errors import GridMismatch, InvalidSetting
-from ecc_px.pipeline.block_groups import BlockGroup, Computation, KeptComputation, block_groups
+from ecc_px.errors import InvalidSetting, UnreadableReceipt
+from ecc_px.pipeline.block_groups import BlockGroup, KeptComputation
 from ecc_px.pipeline.block_plan import BlockPlan, plan_blocks
-from ecc_px.pipeline.export_files import export_writer
-from ecc_px.pipeline.exports import ROUNDING, Export, ExportPlan, plan_exports
-from ecc_px.pipeline.identity import describe_source, versions
+from ecc_px.pipeline.exports import ROUNDING, Export, ExportPlan
+from ecc_px.pipeline.forecast import Forecast, forecast_of
 from ecc_px.pipeline.journal import GroupFacts
-from ecc_px.pipeline.receipt import describe_classifier, describe_volume, forget_receipt, now, write_receipt
-from ecc_px.pipeline.settings import PredictionSettings, output_path
+from ecc_px.pipeline.receipt import (
+    bytes_of,
+    describe_classifier,
+    describe_volume,
+    forget_receipt,
+    now,
+    read_receipt,
+    write_receipt,
+)
+from ecc_px.pipeline.settings import PredictionSettings
+from ecc_px.pipeline.task import Task, check_task
 from ecc_px.pipeline.work_folder import WorkFolder
-from ecc_px.volumes import Volume, VolumeWriter, VoxelUm, open_volume
+from ecc_px.volumes import Volume, VolumeWriter, open_volume
 from ecc_px.volumes.partial import PartialOutput, write_errors_named
 from ecc_px.volumes.streaming import Progress, in_order, usable_processors
-from ecc_px.volumes.voxel_size import resolve_voxel_size
 
 
 @dataclass(frozen=True)
@@ -67,6 +76,7 @@ def predict(
     mask: Volume | str | Path | None = None,
     progress: Progress | None = None,
     check: Callable[[], CheckReport] | None = None,
+    announce: Callable[[Forecast], None] | None = None,
     **settings: Any,
 ) -> Prediction:
     """Apply a classifier to a volume and write `<out_dir>/<name>_probabilities.h5` and other exports.
@@ -86,6 +96,8 @@ def predict(
     check : function without arguments, optional
         Looks whether the volume is complete, as `ecc_px.completeness.check_input` does. It is called when nothing else
         speaks against beginning, and not again by a run that goes on; its report goes into the receipts.
+    announce : function of a Forecast, optional
+        Called once, before the work begins.
     **settings
         The fields of `PredictionSettings`.
 
@@ -120,105 +132,63 @@ def predict(
             volume = stack.enter_context(open_volume(volume))
         if mask is not None and not isinstance(mask, Volume):
             mask = stack.enter_context(open_volume(mask))
-        task = _task(classifier, volume, mask, Path(out_dir), wanted)
-        return _carry_out(task, progress, check)
+        return _carry_out(check_task(classifier, volume, mask, Path(out_dir), wanted), progress, check, announce)
 
 
-@dataclass(frozen=True)
-class Task:
-    """A prediction that makes sense: everything checked, nothing done."""
-
-    computation: Computation
-    settings: PredictionSettings
-    outputs: tuple[Path, ...]
-    voxel_um: VoxelUm | None
-    warnings: tuple[str, ...]
-
-    @property
-    def volume(self) -> Volume:
-        return self.computation.volume
-
-    @property
-    def plans(self) -> tuple[ExportPlan, ...]:
-        return self.computation.plans
-
-    @property
-    def voxels(self) -> int:
-        return prod(self.volume.shape) * self.volume.frames
-
-    @property
-    def identity(self) -> dict[str, Any]:
-        """Everything that the bytes of the outputs depend on, except the cut into blocks."""
-        settings, mask = self.settings, self.computation.mask
-        return {
-            "the input": describe_source(self.volume),
-            "the mask": None if mask is None else describe_source(mask),
-            "the classifier": self.computation.classifier.sha256,
-            "the classifier's name": self.computation.classifier.path.name,
-            "the flavour": self.computation.classifier.features.flavour,
-            "the exports": [plan.kind for plan in self.plans],
-            "the type": [str(plan.dtype) for plan in self.plans],
-            "the classes": [list(plan.channel_names) for plan in self.plans],
-            "the format": settings.file_format,
-            "the compression": settings.compression,
-            "the voxel size": self.voxel_um,
-            "the block": settings.block,
-            "the program": versions(),
-        }
-
-    def writers(self, blocks: BlockPlan, *, overwrite: bool) -> list[VolumeWriter]:
-        """A writer for each export."""
-        return [
-            export_writer(
-                plan,
-                path,
-                self.volume,
-                self.voxel_um,
-                self.computation.classifier,
-                blocks.block,
-                self.settings,
-                overwrite=overwrite,
-            )
-            for plan, path in zip(self.plans, self.outputs, strict=True)
-        ]
+def finished_prediction(
+    classifier: Classifier, volume: Volume, out_dir: Path, *, mask: Volume | str | Path | None = None, **settings: Any
+) -> Prediction | None:
+    """What `predict` with the same arguments has made already, if it is all there and its receipts say that it is."""
+    with ExitStack() as stack:
+        if mask is not None and not isinstance(mask, Volume):
+            mask = stack.enter_context(open_volume(mask))
+        task = check_task(classifier, volume, mask, out_dir, PredictionSettings(**settings))
+        wanted = json.loads(json.dumps(task.identity))
+        receipts = []
+        for output in task.outputs:
+            try:
+                receipt = read_receipt(output)
+            except UnreadableReceipt:
+                return None
+            if receipt.get("identity") != wanted or receipt.get("bytes") != bytes_of(output):
+                return None
+            receipts.append(receipt)
+    outputs = {plan.kind: output for plan, output in zip(task.plans, task.outputs, strict=True)}
+    return Prediction(outputs, tuple(receipts[0]["warnings"]), task.voxels, 0.0, task.voxels)
 
 
-def _task(
-    classifier: Classifier, volume: Volume, mask: Volume | None, out_dir: Path, settings: PredictionSettings
-) -> Task:
-    classifier.check_fits(volume.shape, volume.channels, str(volume.path))
-    if mask is not None and (mask.shape, mask.frames) != (volume.shape, volume.frames):
-        raise GridMismatch(
-            f"The mask {mask.path} has {mask.frames} × {mask.shape} voxels (t × zyx), {volume.path} has "
-            f"{volume.frames} × {volume.shape}: a mask must lie on the same grid."
-        )
-    voxel_um, warning = resolve_voxel_size(volume, settings.voxel_um)
-    flat = volume.shape[0] == 1
-    if settings.file_format == "ecc":
-        plans = plan_exports(classifier, ("probabilities",), "uint8", (1,), volume.channels, flat=flat)
-    else:
-        plans = plan_exports(classifier, settings.exports, settings.dtype, settings.classes, volume.channels, flat=flat)
-    outputs = tuple(output_path(out_dir, volume.name, plan.kind, settings.file_format) for plan in plans)
-    computation = Computation(classifier, volume, mask, tuple(plans))
-    return Task(computation, settings, outputs, voxel_um, (warning,) if warning else ())
-
-
-def _carry_out(task: Task, progress: Progress | None, check: Callable[[], CheckReport] | None) -> Prediction:
-    started = now()
+def _carry_out(
+    task: Task,
+    progress: Progress | None,
+    check: Callable[[], CheckReport] | None,
+    announce: Callable[[Forecast], None] | None,
+) -> Prediction:
+    started, settings = now(), task.settings
     first = task.outputs[0]
     with write_errors_named(first.parent):
         first.parent.mkdir(parents=True, exist_ok=True)
-    with write_errors_named(first), WorkFolder(first, restart=task.settings.restart) as work:
+    with write_errors_named(first), WorkFolder(first, restart=settings.restart) as work:
         for output in task.outputs:
-            PartialOutput(output, overwrite=task.settings.overwrite or work.is_marked()).refuse_existing()
-        jobs = task.settings.jobs or usable_processors()
-        blocks = plan_blocks(task.computation, jobs, task.settings.block)
-        if work.choices is not None:
-            blocks = BlockPlan.from_json(work.choices)
+            PartialOutput(output, overwrite=settings.overwrite or work.is_marked()).refuse_existing()
+        earlier = None if work.choices is None else BlockPlan.from_json(work.choices)
+        threads = settings.jobs or usable_processors()
+        blocks, jobs = plan_blocks(
+            task.computation,
+            threads,
+            settings.memory,
+            block=settings.block,
+            run_length=settings.run_length,
+            fixed=earlier,
+        )
         work.settle(task.identity, blocks.as_json())
-        groups = list(block_groups(task.volume.frames, task.volume.shape, blocks.block, blocks.halo, blocks.run_length))
+        groups = task.groups(blocks)
         checked = _checked(work, check)
-        found = sum(work.journal.facts[group.number].voxels for group in groups if group.number in work.journal)
+        missing = [group for group in groups if group.number not in work.journal]
+        found = task.voxels - sum(group.voxels for group in missing)
+        forecast = forecast_of(task, blocks, jobs, missing)
+        forecast.require_disk(first.parent)
+        if announce is not None:
+            announce(forecast)
         attempt = {
             "started": started.isoformat(timespec="seconds"),
             "process": os.getpid(),
@@ -229,24 +199,36 @@ def _carry_out(task: Task, progress: Progress | None, check: Callable[[], CheckR
         }
         attempts = [*work.attempts(), attempt]
         work.begin_attempt(attempt)
-        _compute(task, work, blocks, groups, jobs, progress)
+        computing = time.monotonic()
+        _compute(task, work, blocks, missing, jobs, progress)
+        computed = time.monotonic()
         facts = [work.journal.facts[group.number] for group in groups]
-        seconds = (now() - started).total_seconds()
         odd = tuple(str(warning["sentence"]) for warning in (checked or {}).get("warnings", ()))
         warnings = odd + task.warnings + tuple(_warnings(task, facts))
+        kept = work.journal.size
         work.mark()
         _assemble(task, work, blocks, groups, jobs)
+        actual = {
+            "memory_bytes": peak_memory(),
+            "disk_bytes": kept + sum(bytes_of(output) or 0 for output in task.outputs),
+            "seconds": round(computed - computing, 3),
+            "seconds_of_assembly": round(time.monotonic() - computed, 3),
+        }
         for number, (plan, output) in enumerate(zip(task.plans, task.outputs, strict=True)):
-            receipt = _receipt(task, plan, blocks) | {
+            receipt = _receipt(task, plan) | {
+                "bytes": bytes_of(output),
                 "groups": blocks.as_json() | {"sha256": [of_group.sha256[number] for of_group in facts]},
                 "attempts": [{name: fact for name, fact in a.items() if name != "check"} for a in attempts],
                 "check": checked,
+                "forecast": asdict(forecast),
+                "actual": actual,
+                "identity": task.identity,
                 "warnings": list(warnings),
             }
             write_receipt(output, receipt, started)
         work.finish()
     outputs = {plan.kind: output for plan, output in zip(task.plans, task.outputs, strict=True)}
-    return Prediction(outputs, warnings, task.voxels, seconds, found)
+    return Prediction(outputs, warnings, task.voxels, (now() - started).total_seconds(), found)
 
 
 def _checked(work: WorkFolder, check: Callable[[], CheckReport] | None) -> dict[str, Any] | None:
@@ -260,16 +242,20 @@ def _checked(work: WorkFolder, check: Callable[[], CheckReport] | None) -> dict[
     return report.as_json()
 
 
+def peak_memory() -> int:
+    """Most resident bytes that this process has had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
 def _compute(
     task: Task,
     work: WorkFolder,
     blocks: BlockPlan,
-    groups: Sequence[BlockGroup],
+    missing: Sequence[BlockGroup],
     jobs: int,
     progress: Progress | None,
 ) -> None:
-    """Bring every block group into the journal."""
-    missing = [group for group in groups if group.number not in work.journal]
+    """Bring the missing block groups into the journal."""
     found = done = task.voxels - sum(group.voxels for group in missing)
     compute = KeptComputation(task.computation, tuple(task.writers(blocks, overwrite=True)), work.journal)
     clock = work.clock("predicting", found, task.voxels)
@@ -315,16 +301,16 @@ def _warnings(task: Task, facts: Sequence[GroupFacts]) -> Iterator[str]:
         )
 
 
-def _receipt(task: Task, plan: ExportPlan, blocks: BlockPlan) -> dict[str, Any]:
-    mask = task.computation.mask
+def _receipt(task: Task, plan: ExportPlan) -> dict[str, Any]:
+    mask, volume = task.computation.mask, task.volume
     return {
         "export": plan.kind,
         "dtype": str(plan.dtype),
         "rounding": ROUNDING[str(plan.dtype)] if plan.kind == "probabilities" else None,
         "channels": list(plan.channel_names),
         "voxel_um_zyx": task.voxel_um,
-        "input": describe_volume(task.volume),
+        "input": describe_volume(volume) | {"fingerprint": task.identity["the input"]["fingerprint"]},
         "mask": None if mask is None else describe_volume(mask),
         "classifier": describe_classifier(task.computation.classifier),
-        "settings": task.settings.as_json() | {"block": blocks.block},
+        "settings": task.settings.as_json(),
     }

@@ -15,16 +15,19 @@ from pathlib import Path
 from typing import Any
 
 from ecc_px.classifiers import Classifier
+from ecc_px.errors import UnreadableReceipt
+from ecc_px.pipeline.identity import reading_options
 from ecc_px.version import __version__
 from ecc_px.volumes import Volume
 from ecc_px.volumes.partial import write_errors_named, written_whole
 
+ENDING = ".receipt.json"
 LIBRARIES = ("numpy", "numba", "h5py", "tifffile", "zarr")
 
 
 def receipt_path(output: Path) -> Path:
     """Where the receipt of an output lies."""
-    return output.with_name(output.name + ".receipt.json")
+    return output.with_name(output.name + ENDING)
 
 
 def write_receipt(output: Path, content: Mapping[str, Any], started: datetime) -> Path:
@@ -45,10 +48,40 @@ def write_receipt(output: Path, content: Mapping[str, Any], started: datetime) -
     return path
 
 
+def read_receipt(output: Path) -> dict[str, Any]:
+    """The receipt of an output.
+
+    Raises
+    ------
+    UnreadableReceipt
+        There is none, or it is damaged.
+    """
+    path = output if output.name.endswith(ENDING) else receipt_path(output)
+    try:
+        receipt = json.loads(path.read_bytes())
+    except OSError as error:
+        raise UnreadableReceipt(
+            f"{path}: there is no receipt here that can be read ({error.strerror}). Without it nobody knows how the "
+            "output was made: make it again."
+        ) from error
+    except ValueError as error:
+        raise UnreadableReceipt(f"{path}: the receipt is damaged ({error}). Make the output again.") from error
+    if not isinstance(receipt, dict) or "output" not in receipt:
+        raise UnreadableReceipt(f"{path}: this is no receipt of ecc-px.")
+    return receipt
+
+
 def forget_receipt(output: Path) -> None:
     """Remove the receipt of an earlier output, before a new output takes its place: it would speak of another."""
     with write_errors_named(output):
         receipt_path(output).unlink(missing_ok=True)
+
+
+def bytes_of(output: Path) -> int | None:
+    """Size of an output; of a folder, all its files; None where there is nothing."""
+    if output.is_dir():
+        return sum(file.stat().st_size for file in output.rglob("*") if file.is_file())
+    return output.stat().st_size if output.exists() else None
 
 
 def now() -> datetime:
@@ -69,6 +102,7 @@ def describe_volume(volume: Volume) -> dict[str, Any]:
         "dtype": str(layout.dtype),
         "voxel_um_zyx": None if layout.voxel_um is None else list(layout.voxel_um),
         "origins": layout.origins,
+        "reading": reading_options(volume),
     }
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,13 @@ from ecc_px.cells.table import table_name
 from ecc_px.classifiers import Classifier, class_channel
 from ecc_px.errors import InvalidSetting, UnknownVoxelSize
 from ecc_px.pipeline.cells import CellTable, write_cells
-from ecc_px.pipeline.predict import Prediction, predict
+from ecc_px.pipeline.forecast import Forecast
+from ecc_px.pipeline.identity import describe_source, versions
+from ecc_px.pipeline.predict import Prediction, finished_prediction, predict
 from ecc_px.pipeline.settings import PredictionSettings, output_path
+from ecc_px.pipeline.work_folder import WorkFolder, work_path
 from ecc_px.volumes import Volume, VoxelUm
-from ecc_px.volumes.partial import PartialOutput
+from ecc_px.volumes.partial import PartialOutput, write_errors_named
 from ecc_px.volumes.streaming import Progress
 from ecc_px.volumes.voxel_size import resolve_voxel_size
 
@@ -40,6 +45,8 @@ def run(
     cells: Mapping[str, Any] | None = None,
     also_written: Sequence[Path] = (),
     progress: Progress | None = None,
+    announce: Callable[[Forecast], None] | None = None,
+    finish: Callable[[Brain, bool], None] | None = None,
 ) -> Brain:
     """Write the probability image and the table of cells of one volume.
 
@@ -59,6 +66,13 @@ def run(
         What the caller will write beside the two results; refused like them if it is there already.
     progress : function of (voxels done, voxels in all), optional
         Of each step in turn.
+    announce : function of a Forecast, optional
+        Called before the prediction begins.
+    finish : function of (Brain, whether to overwrite), optional
+        Writes `also_written`; the run is finished when it returns.
+
+    A run that was stopped goes on with the same call: a finished prediction is not made again, and a half-finished one goes
+    on where it was; the cells are found anew.
 
     Raises
     ------
@@ -89,9 +103,77 @@ def run(
         )
     out_dir = Path(out_dir)
     probabilities = output_path(out_dir, volume.name, "probabilities", wanted.file_format)
-    for output in (probabilities, out_dir / table_name(volume.name), *also_written):
-        PartialOutput(output, overwrite=overwrite).refuse_existing()
-    common: dict[str, Any] = {"voxel_um": voxel_um, "jobs": jobs, "overwrite": overwrite, "progress": progress}
-    predicted = predict(classifier, volume, out_dir, **common, **of_prediction)
-    table = write_cells(predicted.probabilities, volume, out_dir, **common, **of_cells)
-    return Brain(predicted, table)
+    table_path = out_dir / table_name(volume.name)
+    with write_errors_named(out_dir):
+        is_new = not out_dir.exists()
+        out_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        with write_errors_named(table_path), WorkFolder(table_path) as work:
+            # What this run will write after the prediction may be there already, from an attempt that was stopped.
+            goes_on = work.goes_on_with(_wanted(classifier, volume, voxel_um, of_prediction, of_cells))
+            for output in (table_path, *also_written):
+                PartialOutput(output, overwrite=overwrite or goes_on).refuse_existing()
+            common: dict[str, Any] = {"voxel_um": voxel_um, "jobs": jobs}
+            predicted = None
+            if goes_on or not overwrite:
+                made_of = {name: value for name, value in of_prediction.items() if name != "check"}
+                predicted = finished_prediction(classifier, volume, out_dir, **common, **made_of)
+            if predicted is None:
+                if not work_path(probabilities).exists():
+                    PartialOutput(probabilities, overwrite=overwrite).refuse_existing()
+                predicted = predict(
+                    classifier,
+                    volume,
+                    out_dir,
+                    overwrite=overwrite,
+                    progress=progress,
+                    announce=announce,
+                    **common,
+                    **of_prediction,
+                )
+            work.mark()
+            clock = work.clock("finding cells", 0, prod(volume.shape))
+
+            def tell(done: int, total: int) -> None:
+                clock.tell(done, total=total)
+                if progress is not None:
+                    progress(done, total)
+
+            table = write_cells(
+                predicted.probabilities,
+                volume,
+                out_dir,
+                overwrite=overwrite or goes_on,
+                progress=tell,
+                **common,
+                **of_cells,
+            )
+            brain = Brain(predicted, table)
+            if finish is not None:
+                finish(brain, overwrite or goes_on)
+            work.finish()
+    except BaseException:
+        if is_new:
+            with suppress(OSError):
+                out_dir.rmdir()
+        raise
+    return brain
+
+
+def _wanted(
+    classifier: Classifier,
+    volume: Volume,
+    voxel_um: VoxelUm | None,
+    prediction: Mapping[str, Any],
+    cells: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Everything that the results depend on."""
+    aside = ("check", "jobs", "memory", "restart", "overwrite", "block")
+    return {
+        "input": describe_source(volume),
+        "classifier": classifier.sha256,
+        "voxel_um": voxel_um,
+        "prediction": {name: str(value) for name, value in prediction.items() if name not in aside},
+        "cells": {name: str(value) for name, value in cells.items() if name not in aside},
+        "program": versions(),
+    }

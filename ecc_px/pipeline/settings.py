@@ -40,12 +40,17 @@ class PredictionSettings:
     voxel_um : (z, y, x) µm, optional
         Written to the outputs; default what the volume's file says.
     jobs : int, optional
-        Threads; default one for each processor.
+        Threads at most; default one for each processor.
+    memory : int, optional
+        Bytes that the process may take at most; fewer threads and smaller blocks keep to it. Default: most of what
+        the machine, or the container, has free.
     overwrite : bool
     restart : bool
         Throw away what an earlier, unfinished attempt left, instead of going on with it.
     block : (z, y, x) voxels, optional
-        Default chosen from the number of features. Results do not depend on it.
+        Default chosen from the number of features and the memory. Voxels do not depend on it.
+    run_length : int, optional
+        Voxels along x of the blocks that are read, and kept, at once.
     """
 
     exports: tuple[Export, ...] = ("probabilities",)
@@ -55,9 +60,11 @@ class PredictionSettings:
     compression: str | None = None
     voxel_um: VoxelUm | None = None
     jobs: int | None = None
+    memory: int | None = None
     overwrite: bool = False
     restart: bool = False
     block: Shape | None = None
+    run_length: int | None = None
 
     def __post_init__(self) -> None:
         if self.file_format not in get_args(FileFormat):

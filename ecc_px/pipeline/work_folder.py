@@ -96,7 +96,7 @@ class WorkFolder:
         is_empty = self._journal is None or not len(self._journal)
         if self._journal is not None:
             self._journal.close()
-        if kind is not None and self._is_new and is_empty:
+        if kind is not None and self._is_new and is_empty and not self.is_marked():
             self._remove()
         self._let_go()
 
@@ -141,6 +141,15 @@ class WorkFolder:
                 f"{self.output}: an unfinished run for this output was begun otherwise: {changes}. "
                 "Run it as it was begun, or pass --restart (restart=True) to begin anew."
             )
+
+    def goes_on_with(self, wanted: Mapping[str, Any]) -> bool:
+        """Write down what is to be made; whether an earlier attempt at the same came as far as `mark`."""
+        try:
+            self.settle(wanted, {})
+        except UnfinishedWork:
+            self._empty()
+            self.settle(wanted, {})
+        return self.is_marked()
 
     def attempts(self) -> list[dict[str, Any]]:
         """The attempts so far, as each of them noted itself."""
@@ -203,13 +212,16 @@ class ProgressFile:
         self._facts = {"stage": stage, "found": found, "total": total, "began": time.time(), "process": os.getpid()}
         self._told = -SECONDS_BETWEEN_REPORTS
 
-    def tell(self, done: int, *, now: bool = False) -> None:
-        """Say that so many voxels are done."""
+    def tell(self, done: int, *, total: int | None = None, now: bool = False) -> None:
+        """Say that so many voxels are done, and how many there are where that is known only now."""
         if now or time.monotonic() - self._told >= SECONDS_BETWEEN_REPORTS:
             self._told = time.monotonic()
+            facts = {**self._facts, "done": done, "told": time.time()}
+            if total is not None:
+                facts["total"] = total
             with contextlib.suppress(OSError):
                 new = self._path.with_suffix(".new")
-                new.write_text(json.dumps({**self._facts, "done": done, "told": time.time()}), encoding="utf-8")
+                new.write_text(json.dumps(facts), encoding="utf-8")
                 new.replace(self._path)
 
 

@@ -143,6 +143,11 @@ class Volume(ABC):
         return reopened, (self._opening,)
 
     @property
+    def opening(self) -> Opening:
+        """How it was opened."""
+        return self._opening
+
+    @property
     def shape(self) -> Shape:
         """Voxels along (z, y, x); z is 1 for a 2-D image."""
         return self.layout.shape

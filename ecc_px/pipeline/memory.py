@@ -1,0 +1,109 @@
+"""How much memory there is, and how much a prediction takes."""
+
+from __future__ import annotations
+
+import re
+from math import prod
+from pathlib import Path
+
+from ecc_px.errors import InvalidSetting
+from ecc_px.pipeline.block_groups import Computation
+from ecc_px.volumes.blocks import Shape
+from ecc_px.volumes.hdf5 import CHUNK_CACHE_BYTES
+
+BASE_BYTES = 420 * 10**6
+"""Python, the libraries and the compiled kernels: measured by scripts/measure_memory.py, rounded up."""
+
+SHARE = 0.8
+"""Of what is free, taken where nobody says how much."""
+
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+
+
+def parse_bytes(text: str) -> int:
+    """The number of bytes that a person means: "4GB", "1.5 GiB", "800M".
+
+    Raises
+    ------
+    InvalidSetting
+    """
+    matched = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]i?)?b?\s*", text.lower())
+    if not matched:
+        raise InvalidSetting(f"{text!r} is no amount of memory: write for example 4GB, 1.5GiB or 800MB.")
+    return int(float(matched[1]) * _UNITS[matched[2] or ""])
+
+
+def free_memory() -> int | None:
+    """Bytes that this process may still take: of the machine, or of the container it is in. None where nobody says."""
+    known = [*_machine(), *_containers()]
+    return min(known) if known else None
+
+
+def memory_needed(computation: Computation, block: Shape, run_length: int, jobs: int) -> int:
+    """Peak resident bytes of a prediction with this cut and so many threads, rounded up."""
+    return BASE_BYTES + _cache(computation) + jobs * _of_a_thread(computation, block, run_length)
+
+
+def _of_a_thread(computation: Computation, block: Shape, run_length: int) -> int:
+    """A run of raw voxels; one block's float32 copy, features, votes and images; the run's encoded images."""
+    volume, classifier = computation.volume, computation.classifier
+    flat = volume.shape[0] == 1
+    halo = classifier.features.halo(flat=flat)
+    core = [min(b, n) for b, n in zip(block, volume.shape, strict=True)]
+    run = [core[0], core[1], min(max(run_length // block[2], 1) * block[2], volume.shape[2])]
+    outer = prod(min(c + 2 * h, n) for c, h, n in zip(core, halo, volume.shape, strict=True))
+    outer_run = prod(min(c + 2 * h, n) for c, h, n in zip(run, halo, volume.shape, strict=True))
+    columns = classifier.features.count(volume.channels, flat=flat)
+    images = sum(plan.dtype.itemsize * len(plan.channel_names) for plan in computation.plans)
+    raw = 2 * outer_run * volume.channels * volume.dtype.itemsize
+    filtered = outer * 4 * (volume.channels + 3)
+    voted = prod(core) * (4 * columns + 12 * len(classifier.classes) + 3 * images)
+    encoded = prod(run) * images
+    return raw + filtered + voted + encoded
+
+
+def _cache(computation: Computation) -> int:
+    """Chunks that readers keep, of the volume and of the mask."""
+    return CHUNK_CACHE_BYTES * (1 if computation.mask is None else 2)
+
+
+def _machine() -> list[int]:
+    try:
+        text = Path("/proc/meminfo").read_text(encoding="ascii")
+    except OSError:
+        return []
+    found = re.search(r"^MemAvailable:\s*(\d+) kB", text, re.MULTILINE)
+    return [int(found[1]) * 1024] if found else []
+
+
+def _containers() -> list[int]:
+    """What the control groups above this process leave free (version 2, and 1)."""
+    root = Path("/sys/fs/cgroup")
+    try:
+        lines = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+    free = []
+    for line in lines:
+        _, controllers, place = line.split(":", 2)
+        if controllers and "memory" not in controllers.split(","):
+            continue
+        names = ("memory.limit_in_bytes", "memory.usage_in_bytes") if controllers else ("memory.max", "memory.current")
+        base = root / "memory" if controllers else root
+        folder = base / place.lstrip("/")
+        for group in (folder, *folder.parents):
+            if group.is_relative_to(base):
+                free += _left_in(group, *names)
+    return free
+
+
+def _left_in(group: Path, limit: str, usage: str) -> list[int]:
+    try:
+        most, used = (group / limit).read_text().strip(), int((group / usage).read_text())
+        cached = re.search(r"^(?:total_)?inactive_file (\d+)", (group / "memory.stat").read_text(), re.MULTILINE)
+    except (OSError, ValueError):
+        return []
+    if not most.isdecimal():
+        return []
+    # Files that are cached give way.
+    return [max(0, int(most) - used + (int(cached[1]) if cached else 0))]

@@ -5,8 +5,8 @@
 
 Kills: a prediction of a random volume is sent SIGKILL at a random moment, and the same command goes on, until so many
 kills are done; whenever one gets to its end, the next begins. Each attempt logs when a block group begins and when it
-is finished. After a kill, every finished group must be in the journal, none that was there before may be missing, and no
-more groups may be lost than threads were at work. The bytes at the end must be those of an undisturbed prediction.
+is finished. After a kill, every finished group must be in the journal, none that was there before may be missing, and
+no more groups may be lost than threads were at work. The bytes at the end must be those of an undisturbed prediction.
 
 Full disks: the same on a small disk in memory (as root, Linux), or with the largest file size limited (anybody else).
 """

@@ -50,6 +50,9 @@ def run(
 ) -> Brain:
     """Write the probability image and the table of cells of one volume.
 
+    A run that was stopped goes on with the same call: a finished prediction is not made again, a half-finished one
+    goes on where it was, and the cells are found anew.
+
     Parameters
     ----------
     classifier : Classifier
@@ -70,9 +73,6 @@ def run(
         Called before the prediction begins.
     finish : function of (Brain, whether to overwrite), optional
         Writes `also_written`; the run is finished when it returns.
-
-    A run that was stopped goes on with the same call: a finished prediction is not made again, and a half-finished one goes
-    on where it was; the cells are found anew.
 
     Raises
     ------

@@ -17,12 +17,14 @@ from ecc_px.completeness import fingerprint
 from ecc_px.errors import EccPxError, UnreadableReceipt
 from ecc_px.pipeline.block_groups import BlockGroup, block_groups
 from ecc_px.pipeline.block_plan import BlockPlan
-from ecc_px.pipeline.predict import Prediction, predict
+from ecc_px.pipeline.cells import write_cells
+from ecc_px.pipeline.predict import predict
 from ecc_px.pipeline.receipt import ENDING, read_receipt
 from ecc_px.pipeline.settings import PredictionSettings
 from ecc_px.pipeline.task import check_task
 from ecc_px.volumes import Volume, open_volume
 from ecc_px.volumes.blocks import Run
+from ecc_px.volumes.dtypes import LABEL_DTYPES
 from ecc_px.volumes.streaming import Progress, in_order, usable_processors
 
 
@@ -73,7 +75,8 @@ def verify(
     Raises
     ------
     UnreadableReceipt
-        There is no receipt with hashes; or blocks are to be computed and the input or the classifier is gone or another.
+        There is no receipt with hashes; or blocks are to be computed, and the input or the classifier is gone or
+        another.
     UnreadableVolume
         The image is damaged.
     """
@@ -154,21 +157,15 @@ def _predicted_again(
     }
     if settings["file_format"] == "ecc":
         del settings["exports"]
-    made: Prediction = predict(
-        classifier, volume, out_dir, mask=mask, progress=progress, run_length=blocks.run_length, **settings
-    )
+    made = predict(classifier, volume, out_dir, mask=mask, progress=progress, run_length=blocks.run_length, **settings)
     return next(iter(made.outputs.values()))
 
 
 def _cells_again(
     receipt: Mapping[str, Any], out_dir: Path, overwrite: bool, progress: Progress | None, stack: ExitStack
 ) -> Path:
-    from ecc_px.pipeline.cells import write_cells
-    from ecc_px.volumes.dtypes import LABEL_DTYPES
-
-    probabilities, raw = (
-        _volume(receipt[key], stack, dtypes) for key, dtypes in (("probabilities", LABEL_DTYPES), ("raw", None))
-    )
+    probabilities = _volume(receipt["probabilities"], stack, LABEL_DTYPES)
+    raw = _volume(receipt["raw"], stack)
     settings = dict(receipt["settings"])
     settings["voxel_um"] = tuple(receipt["voxel_um_zyx"])
     return write_cells(probabilities, raw, out_dir, overwrite=overwrite, progress=progress, **settings).path
@@ -204,15 +201,11 @@ def _sources(receipt: Mapping[str, Any], stack: ExitStack) -> tuple[Classifier, 
     except EccPxError as error:
         raise UnreadableReceipt(f"{about['path']}: the classifier of the receipt can't be read ({error})") from error
     if classifier.sha256 != about["sha256"]:
-        raise UnreadableReceipt(
-            f"{about['path']}: the classifier was changed since the output was made: put the old one back."
-        )
+        raise UnreadableReceipt(f"{about['path']}: the classifier was changed since then: put the old one back.")
     volume = _volume(receipt["input"], stack)
     stated = receipt["input"].get("fingerprint")
     if stated and fingerprint(volume.path) != stated:
-        raise UnreadableReceipt(
-            f"{volume.path}: the input was changed since the output was made: put the old one back."
-        )
+        raise UnreadableReceipt(f"{volume.path}: the input was changed since then: put the old one back.")
     return classifier, volume, _volume(receipt["mask"], stack) if receipt.get("mask") else None
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from ecc_px.errors import InvalidSetting
 from ecc_px.pipeline.block_groups import Computation
 from ecc_px.volumes.blocks import Shape
-from ecc_px.volumes.hdf5 import CHUNK_CACHE_BYTES
+from ecc_px.volumes.hdf5_chunks import CACHE_BYTES
 
 BASE_BYTES = 420 * 10**6
 """Python, the libraries and the compiled kernels: measured by scripts/measure_memory.py, rounded up."""
@@ -63,8 +63,8 @@ def _of_a_thread(computation: Computation, block: Shape, run_length: int) -> int
 
 
 def _cache(computation: Computation) -> int:
-    """Chunks that readers keep, of the volume and of the mask."""
-    return CHUNK_CACHE_BYTES * (1 if computation.mask is None else 2)
+    """Chunks that readers keep, ours and HDF5's own, of the volume and of the mask."""
+    return 2 * CACHE_BYTES * (1 if computation.mask is None else 2)
 
 
 def _machine() -> list[int]:

@@ -13,9 +13,9 @@ from typing import Any
 from ecc_px.classifiers import Classifier, load_classifier
 from ecc_px.errors import EccPxError
 from ecc_px.pipeline.cells import write_cells
-from ecc_px.pipeline.settings import PredictionSettings, output_path
 from ecc_px.pipeline.receipt import receipt_path
 from ecc_px.pipeline.run import run
+from ecc_px.pipeline.settings import PredictionSettings, output_path
 from ecc_px.report.brain import write_report
 from ecc_px.service import results
 from ecc_px.service.config import Route

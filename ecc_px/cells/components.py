@@ -171,7 +171,10 @@ class _Parts(NamedTuple):
 
 def _parts(component_of_voxel: npt.NDArray[np.int32], basins: Basins) -> _Parts:
     """Voxels whose ways leave the block at the same voxel are one fragment if the block sees them connected."""
-    roots, place = np.unique(basins.root, return_inverse=True)
+    # Roots are numbers of voxels: marking them tells them apart without sorting all voxels.
+    is_root = np.zeros(len(basins.root), bool)
+    is_root[basins.root] = True
+    roots, place = np.flatnonzero(is_root), (np.cumsum(is_root) - 1)[basins.root]
     onward = basins.onward[roots]
     way_out = np.where(onward >= 0, onward, -1 - roots)
     kinds = np.stack([component_of_voxel[roots], way_out])

@@ -66,8 +66,8 @@ def typical_cell(
     diameter_um : float, optional
         As given by a person.
     """
-    diameter = diameter_um or _diameter(components, voxel_um, flat=flat)
     whole = components.take(components.fill > LEAST_FILL)
+    diameter = diameter_um or _diameter(components, whole, voxel_um, flat=flat)
     if flat or len(whole) < ENOUGH:
         return TypicalCell(diameter, (diameter / BALL,) * 3)
     z, y, x = (
@@ -77,12 +77,13 @@ def typical_cell(
     return TypicalCell(diameter, (z, y, x))
 
 
-def _diameter(components: Objects, voxel_um: VoxelUm, *, flat: bool) -> float:
+def _diameter(components: Objects, whole: Objects, voxel_um: VoxelUm, *, flat: bool) -> float:
+    """Of the ball or disc; `whole` are the components that are no clusters."""
     size = math.sqrt(voxel_um[1] * voxel_um[2]) if flat else math.cbrt(math.prod(voxel_um))
     if not len(components):
         return size
-    single = (components.fill > LEAST_FILL) & (components.elongation(voxel_um) < MOST_ELONGATED)
-    voxels = components.voxels[single] if single.any() else components.voxels
+    single = whole.voxels[whole.elongation(voxel_um) < MOST_ELONGATED]
+    voxels = single if len(single) else components.voxels
     typical = int(_weighted_median(voxels, voxels))
     edges = math.sqrt(4 / math.pi * typical) if flat else math.cbrt(6 / math.pi * typical)
     return size * max(edges - 2 * BLURRED_EDGE, 1.0)

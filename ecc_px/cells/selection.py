@@ -87,8 +87,10 @@ class Evidence:
         probability = objects.probability_sum / self.probability_units
         mean = np.minimum(probability / objects.voxels, 1.0)
         size = probability / self._voxels_of_cell
-        odds = mean / (1.01 - mean)
-        return (size >= self._least_size) & (EVIDENCE * size * odds > self._elongation(objects) ** ROUNDNESS)
+        weight = EVIDENCE * size * mean / (1.01 - mean)
+        suffices = size >= self._least_size
+        suffices[suffices] = weight[suffices] > self._elongation(objects.take(suffices)) ** ROUNDNESS
+        return suffices
 
     @property
     def _voxels_of_cell(self) -> float:

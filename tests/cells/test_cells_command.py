@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from ecc_px.cells import COLUMNS, find_cells
 from ecc_px.cells.table import FURTHER_COLUMNS
 from ecc_px.cli import app
-from ecc_px.errors import EccPxError
+from ecc_px.errors import EccPxError, UnreadableVolume
 from ecc_px.pipeline.cells import write_cells
 
 
@@ -142,6 +142,34 @@ def test_a_corrupt_chunk_is_named_and_there_is_no_table(brain):
     assert isinstance(done.exception, EccPxError)
     assert "damaged.h5" in str(done.exception)
     assert not (brain / "out").exists() or list((brain / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--threshold", 1.5], "threshold"),
+        (["--threshold", "nan"], "threshold"),
+        (["--exclude", "small.h5"], "small.h5: the excluded region has 5 × 6 × 7 voxels"),
+        (["--raw", "small.h5"], "small.h5: the raw volume has 5 × 6 × 7 voxels"),
+    ],
+)
+def test_what_can_make_no_table_is_refused_in_a_sentence(brain, monkeypatch, options, says):
+    monkeypatch.chdir(brain)
+    with h5py.File("small.h5", "w") as file:
+        file["data"] = np.zeros((5, 6, 7), np.uint16)
+    done = find(brain, "--voxel-um", 7, 6.45, 6.5, *options)
+    assert isinstance(done.exception, EccPxError)
+    assert says in str(done.exception)
+    assert not (brain / "out" / "brain_cells.csv").exists()
+
+
+def test_nan_among_the_probabilities_is_refused(brain):
+    with h5py.File(brain / "brain_probabilities.h5", "r+") as file:
+        file["exported_data"][3, 4, 5, 0] = np.nan
+    done = find(brain, "--voxel-um", 7, 6.45, 6.5)
+    assert isinstance(done.exception, UnreadableVolume)
+    assert "NaN among the probabilities" in str(done.exception)
+    assert not (brain / "out" / "brain_cells.csv").exists()
 
 
 def test_like_ecc_is_the_seven_columns_and_options_are_recorded(brain):

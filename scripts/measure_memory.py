@@ -1,10 +1,11 @@
 #!/usr/bin/env python
 """Peak memory of a whole prediction, for volumes of several sizes on disk; prints a table.
 
-    python scripts/measure_memory.py [--gigabytes 0.5 2 8] [--jobs 2] [--folder DIR]
+    python scripts/measure_memory.py [--gigabytes 0.5 2 8] [--memory 2GB] [--jobs 2] [--folder DIR] [--plot memory.png]
 
 Each volume is uint16, chunked 64³, uncompressed, written chunk by chunk: one synthetic brain of 256³ voxels, repeated.
 `ecc-px predict` runs as a process of its own; its peak resident memory is what the operating system counted.
+Exit code 1 if it is above `--memory`.
 """
 
 from __future__ import annotations
@@ -19,37 +20,65 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import h5py
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
 import numpy as np
 
 sys.path.append(str(Path(__file__).parents[1] / "examples"))
 
 from synthetic_brain import Brain, draw
 
+from ecc_px.pipeline.memory import parse_bytes
+
 PROJECT = Path(__file__).parents[1] / "tests" / "data" / "synthetic" / "s1_3d_seedset" / "project.ilp"
 EDGE = 256
 
 
-def main() -> None:
+def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--gigabytes", type=float, nargs="+", default=[0.5, 2.0, 8.0])
     arguments.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    arguments.add_argument("--memory", default="2GB", help="The bound that is passed on.")
+    arguments.add_argument("--plot", type=Path, help="Also draw peak memory over volume size.")
     arguments.add_argument("--folder", type=Path, help="Where the volumes are made and removed; default: temporary.")
     chosen = arguments.parse_args()
     tile, _ = draw(Brain(shape=(EDGE,) * 3, seed=1), threads=os.cpu_count() or 1)
-    print(f"16 features, 100 trees, 3 classes, {chosen.jobs} threads, {os.cpu_count()} cores\n")
+    bound = parse_bytes(chosen.memory)
+    print(
+        f"16 features, 100 trees, 3 classes, {chosen.jobs} threads, {os.cpu_count()} cores, --memory {chosen.memory}\n"
+    )
+    measured = []
     print("| volume | Gvoxel | peak memory, GB | Mvoxel/s |\n|---|---:|---:|---:|", flush=True)
     for gigabytes in chosen.gigabytes:
         with TemporaryDirectory(prefix="ecc-px-memory-", dir=chosen.folder) as name:
             folder = Path(name)
             shape = write_volume(folder / "brain.h5", tile, gigabytes)
-            seconds, peak = predict(folder, chosen.jobs)
+            seconds, peak = predict(folder, chosen.jobs, chosen.memory)
         voxels = int(np.prod(shape))
+        measured.append((voxels / 1e9, peak / 1e9))
         size = " × ".join(map(str, shape))
         print(
             f"| {size} uint16, {2 * voxels / 1e9:.1f} GB | {voxels / 1e9:.2f} | {peak / 1e9:.2f} | "
             f"{voxels / 1e6 / seconds:.2f} |",
             flush=True,
         )
+    if chosen.plot is not None:
+        draw_plot(chosen.plot, measured, bound / 1e9)
+    return int(any(peak > bound / 1e9 for _, peak in measured))
+
+
+def draw_plot(path: Path, measured: list[tuple[float, float]], bound: float) -> None:
+    """Peak memory over volume size, and the bound."""
+    figure, axes = plt.subplots(figsize=(5, 3.2), layout="constrained")
+    axes.plot(*zip(*measured, strict=True), "o-", color="C0", label="peak resident memory")
+    axes.axhline(bound, color="C3", linestyle="--", label="--memory")
+    axes.set(xlabel="volume, Gvoxel", ylabel="GB", ylim=(0, 1.15 * bound), xlim=(0, None))
+    axes.legend(frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=150)
 
 
 def write_volume(path: Path, tile: np.ndarray, gigabytes: float) -> tuple[int, int, int]:
@@ -66,10 +95,10 @@ def write_volume(path: Path, tile: np.ndarray, gigabytes: float) -> tuple[int, i
     return shape[0], shape[1], shape[2]
 
 
-def predict(folder: Path, jobs: int) -> tuple[float, int]:
+def predict(folder: Path, jobs: int, memory: str) -> tuple[float, int]:
     """Wall seconds and peak memory in bytes of predicting `folder`/brain.h5."""
     command = [sys.executable, "-m", "ecc_px", "predict", PROJECT, folder / "brain.h5", "-o", folder]
-    command += ["--dtype", "uint8", "--jobs", str(jobs)]
+    command += ["--dtype", "uint8", "--jobs", str(jobs), "--memory", memory, "--no-check"]
     started = time.monotonic()
     process = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
@@ -79,4 +108,4 @@ def predict(folder: Path, jobs: int) -> tuple[float, int]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

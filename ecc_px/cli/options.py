@@ -49,6 +49,14 @@ def memory_of(text: str | None) -> int | None:
     return None if text is None else parse_bytes(text)
 
 
+SkipBelow = Annotated[
+    float | None,
+    typer.Option(
+        metavar="V",
+        help="Leave out voxels if everything within reach of their features is below V; results are 0 there.",
+        show_default=False,
+    ),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing results.")]
 Restart = Annotated[
     bool,

@@ -31,6 +31,7 @@ from ecc_px.cli.options import (
     Overwrite,
     ProbabilityType,
     Restart,
+    SkipBelow,
     VoxelUm,
     memory_of,
 )
@@ -66,6 +67,7 @@ def predict(
     file_format: OutputFormat = FileFormat.hdf5,
     compression: Compression = None,
     mask: Mask = None,
+    skip_below: SkipBelow = None,
     voxel_um: VoxelUm = None,
     axes: Axes = None,
     level: Level = 0,
@@ -91,6 +93,7 @@ def predict(
         "file_format": file_format.value,
         "compression": None if compression is None else compression.value,
         "mask": mask,
+        "skip_below": skip_below,
         "voxel_um": voxel_um,
         "jobs": jobs,
         "memory": memory_of(memory),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ecc_px.classifiers import Classifier
+from ecc_px.pipeline.darkness import seen_bright
 from ecc_px.pipeline.exports import ExportPlan
 from ecc_px.pipeline.journal import GroupFacts, Journal
 from ecc_px.volumes import Volume, VolumeWriter
@@ -50,22 +51,36 @@ class ComputedBlock:
     block : Block
     images : tuple of (c, z, y, x), or None
         Of each export; None where nothing was computed.
-    without_votes : int
+    without_votes, dark : int
+        Voxels that are no numbers, or near one; voxels left out by `skip_below`.
     """
 
     block: Block
     images: tuple[npt.NDArray[Any], ...] | None
     without_votes: int = 0
+    dark: int = 0
 
 
 @dataclass(frozen=True)
 class Computation:
-    """From raw voxels to every export of a block: the same for whoever asks, whenever, on any thread."""
+    """From raw voxels to every export of a block: the same for whoever asks, whenever, on any thread.
+
+    Parameters
+    ----------
+    classifier : Classifier
+    volume : Volume
+    mask : Volume or None
+        Only where one of its channels is above 0 are voxels computed.
+    plans : tuple of ExportPlan
+    skip_below : float, optional
+        Voxels that are darker than this, with all that their features reach, are 0 in every export.
+    """
 
     classifier: Classifier
     volume: Volume
     mask: Volume | None
     plans: tuple[ExportPlan, ...]
+    skip_below: float | None = None
 
     def blocks(self, group: BlockGroup) -> Iterator[ComputedBlock]:
         """The blocks of a group, one after the other."""
@@ -80,7 +95,7 @@ class Computation:
             else:
                 begin = block.outer[2].start - run.outer[2].start
                 width = block.outer[2].stop - block.outer[2].start
-                yield self._computed(block, image[..., begin : begin + width], inside)
+                yield self._lit(block, image[..., begin : begin + width], inside)
 
     def empty(self, plan: ExportPlan, block: Block) -> npt.NDArray[Any]:
         """What a block that was not computed holds."""
@@ -89,6 +104,19 @@ class Computation:
     def _inside(self, block: Block, frame: int) -> npt.NDArray[np.bool_] | None:
         """Which voxels of a block the mask keeps; None without a mask."""
         return None if self.mask is None else np.any(self.mask.read(block.core, frame=frame) > 0, axis=0)
+
+    def _lit(self, block: Block, image: npt.NDArray[Any], inside: npt.NDArray[np.bool_] | None) -> ComputedBlock:
+        """The block without what is dark."""
+        if self.skip_below is None:
+            return self._computed(block, image, inside)
+        halo = self.classifier.features.halo(flat=self.volume.shape[0] == 1)
+        seen = seen_bright(image, block, halo, self.skip_below)
+        if seen is None:
+            return self._computed(block, image, inside)
+        dark = int(np.count_nonzero(~seen if inside is None else inside & ~seen))
+        kept = seen if inside is None else inside & seen
+        made = self._computed(block, image, kept) if kept.any() else ComputedBlock(block, None)
+        return replace(made, dark=dark)
 
     def _computed(self, block: Block, image: npt.NDArray[Any], inside: npt.NDArray[np.bool_] | None) -> ComputedBlock:
         features = self.classifier.features.compute(image, block, self.volume.shape)
@@ -114,16 +142,17 @@ class KeptComputation:
         """Process a group; when this returns, it is on the disk."""
         pieces: list[list[bytes]] = [[] for _ in self.encoders]
         digests = GroupDigests(self.computation)
-        computed = without_votes = 0
+        computed = without_votes = dark = 0
         for made in self.computation.blocks(group):
             digests.update(made)
+            dark += made.dark
             if made.images is None:
                 continue
             computed += prod(shape_of(made.block.core))
             without_votes += made.without_votes
             for of_export, encoder, image in zip(pieces, self.encoders, made.images, strict=True):
                 of_export.append(encoder.encode(made.block.core, image, frame=group.frame))
-        facts = GroupFacts(group.voxels, computed, without_votes, digests.hex())
+        facts = GroupFacts(group.voxels, computed, without_votes, dark, digests.hex())
         with write_errors_named(self.encoders[0].path):
             self.journal.append(group.number, facts, pieces)
         return facts

@@ -32,6 +32,8 @@ class GroupFacts:
         Of its cores; the rest was known to be empty.
     without_votes : int
         Voxels that are no numbers, or lie within reach of one.
+    dark : int
+        Voxels left out by `skip_below`.
     sha256 : tuple of str
         For each export, of the group's decoded voxels: block after block, each (c, z, y, x) in C order.
     """
@@ -39,6 +41,7 @@ class GroupFacts:
     voxels: int
     computed: int
     without_votes: int
+    dark: int
     sha256: tuple[str, ...]
 
 

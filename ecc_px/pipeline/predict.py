@@ -293,6 +293,12 @@ def _warnings(task: Task, facts: Sequence[GroupFacts]) -> Iterator[str]:
     mask, volume = task.computation.mask, task.volume
     if mask is not None and not any(of_group.computed for of_group in facts):
         yield f"{mask.path}: the mask keeps no voxel, so everything is 0."
+    dark = sum(of_group.dark for of_group in facts)
+    if dark:
+        yield (
+            f"{volume.path}: {dark:,} voxels ({dark / task.voxels:.1%}) were left out, because everything within reach "
+            f"of their features is below {task.settings.skip_below:g}; they are 0."
+        )
     without_votes = sum(of_group.without_votes for of_group in facts)
     if without_votes:
         yield (

@@ -44,6 +44,9 @@ class PredictionSettings:
     memory : int, optional
         Bytes that the process may take at most; fewer threads and smaller blocks keep to it. Default: most of what
         the machine, or the container, has free.
+    skip_below : float, optional
+        A voxel is 0 in every export if everything within reach of its features is below it, in every channel;
+        blocks of nothing else are never computed.
     overwrite : bool
     restart : bool
         Throw away what an earlier, unfinished attempt left, instead of going on with it.
@@ -61,6 +64,7 @@ class PredictionSettings:
     voxel_um: VoxelUm | None = None
     jobs: int | None = None
     memory: int | None = None
+    skip_below: float | None = None
     overwrite: bool = False
     restart: bool = False
     block: Shape | None = None

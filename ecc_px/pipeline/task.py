@@ -58,6 +58,7 @@ class Task:
             "the format": settings.file_format,
             "the compression": settings.compression,
             "the voxel size": self.voxel_um,
+            "the value below which voxels are left out": settings.skip_below,
             "the block": settings.block,
             "the program": versions(),
         }
@@ -106,5 +107,5 @@ def check_task(
     else:
         plans = plan_exports(classifier, settings.exports, settings.dtype, settings.classes, volume.channels, flat=flat)
     outputs = tuple(output_path(out_dir, volume.name, plan.kind, settings.file_format) for plan in plans)
-    computation = Computation(classifier, volume, mask, tuple(plans))
+    computation = Computation(classifier, volume, mask, tuple(plans), settings.skip_below)
     return Task(computation, settings, outputs, voxel_um, (warning,) if warning else ())

@@ -19,8 +19,10 @@ from ecc_px.errors import (
     UnreadableVolume,
     VolumeTooThin,
 )
-from ecc_px.pipeline.block_plan import ALL_FEATURE_BYTES, FEATURE_BYTES, block_shape_for
-from ecc_px.pipeline.exports import quantise, segmentation, uncertainty
+from ecc_px.pipeline.block_groups import Computation
+from ecc_px.pipeline.block_plan import ALL_FEATURE_BYTES, FEATURE_BYTES, RUN_LENGTH, block_shape_for, plan_blocks
+from ecc_px.pipeline.exports import plan_exports, quantise, segmentation, uncertainty
+from ecc_px.pipeline.memory import memory_needed, parse_bytes
 
 DATA = Path(__file__).parents[1] / "data" / "synthetic"
 SEED_SET, TWO_CHANNELS, MIXED = (DATA / n for n in ("s1_3d_seedset", "s2_2d_2channel", "s3_3d_mixed_uint8"))
@@ -149,6 +151,57 @@ def test_outside_of_the_mask_everything_is_zero_and_inside_nothing_changes(refer
     for kind in exports:
         expected = read(reference.outputs[kind]) * (inside > 0)
         np.testing.assert_array_equal(read(masked.outputs[kind]), expected, err_msg=kind)
+
+
+def test_what_is_dark_as_far_as_features_reach_is_zero_for_any_cut_and_all_else_is_as_ever(tmp_path):
+    shape, (around, _, _) = (48, 64, 70), load_classifier(PROJECT).features.halo(flat=False)
+    image = np.random.default_rng(0).integers(0, 100, shape, np.uint16)
+    image[4, 5, 6] = image[40, 50, 3] = 4000
+    volume = save(tmp_path / "dark.h5", image)
+    seen = np.zeros(shape, bool)
+    for z, y, x in ((4, 5, 6), (40, 50, 3)):
+        seen[tuple(slice(max(0, at - around), at + around + 1) for at in (z, y, x))] = True
+    assert 0.05 < seen.mean() < 0.8
+    exports = ("probabilities", "segmentation", "uncertainty", "features")
+    plain = predict(PROJECT, volume, tmp_path / "plain", exports=exports)
+    for block in ((16, 16, 16), (48, 32, 70), (999, 999, 999)):
+        made = predict(PROJECT, volume, tmp_path / "out", exports=exports, skip_below=100, block=block, overwrite=True)
+        for kind in exports:
+            np.testing.assert_array_equal(read(made.outputs[kind]), read(plain.outputs[kind]) * seen, err_msg=kind)
+        assert f"{(~seen).sum():,} voxels" in made.warnings[-1]
+
+
+def test_memory_bound_makes_smaller_blocks_or_fewer_threads_and_is_refused_with_what_is_needed(tmp_path):
+    with open_volume(VOLUME) as volume:
+        plans = plan_exports(load_classifier(PROJECT), ("features",), "float32", None, 1, flat=False)
+        large = Computation(load_classifier(PROJECT), ArrayLike((4000, 4000, 4000), volume), None, tuple(plans))
+        usual, jobs = plan_blocks(large, 8, 64 * 10**9)
+        assert (usual.block, usual.run_length, jobs) == (block_shape_for((4000, 4000, 4000), 16, 8), RUN_LENGTH, 8)
+        for bound in (2.5e9, 1.5e9, 0.8e9):
+            cut, jobs = plan_blocks(large, 8, int(bound))
+            assert memory_needed(large, cut.block, cut.run_length, jobs) <= bound
+    with pytest.raises(InvalidSetting, match=r"--memory 0\.10 GB is not enough.*0\.\d+ GB is needed"):
+        predict(PROJECT, VOLUME, tmp_path / "out", memory=10**8)
+
+
+class ArrayLike:
+    """The facts of a large volume, of which nothing is read."""
+
+    def __init__(self, shape, like):
+        self.shape, self.channels, self.dtype, self.path = shape, like.channels, like.dtype, like.path
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("4GB", 4e9), ("1.5 GiB", 1.5 * 2**30), ("800M", 8e8), ("2000", 2000), ("3 kb", 3000)]
+)
+def test_amounts_of_memory_are_read_as_people_write_them(text, size):
+    assert parse_bytes(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "much", "4 bananas", "-1GB"])
+def test_what_is_no_amount_of_memory_is_refused(text):
+    with pytest.raises(InvalidSetting, match="4GB"):
+        parse_bytes(text)
 
 
 def test_mask_on_another_grid_is_refused_with_both_shapes(tmp_path):

@@ -18,7 +18,7 @@ import pytest
 from ecc_px import predict
 from ecc_px.errors import OutputExists, UnfinishedWork, UnreadableVolume
 from ecc_px.pipeline.journal import GroupFacts, Journal
-from ecc_px.pipeline.work_folder import WorkFolder, work_path
+from ecc_px.pipeline.work_folder import WorkFolder, is_at_work, read_progress, work_folders, work_path
 
 PROJECT = Path(__file__).parents[1] / "data" / "synthetic" / "s1_3d_seedset" / "project.ilp"
 SMALL: dict[str, Any] = {"block": (16, 16, 32), "jobs": 2}
@@ -185,7 +185,7 @@ predict({str(PROJECT)!r}, {str(brain / "data")!r}, {str(tmp_path)!r}, {settings}
     assert names(tmp_path) == expected
 
 
-FACTS = GroupFacts(voxels=10, computed=9, without_votes=1, sha256=("ab", "cd"))
+FACTS = GroupFacts(voxels=10, computed=9, without_votes=1, dark=0, sha256=("ab", "cd"))
 
 
 def test_a_torn_or_damaged_record_is_dropped_with_what_follows(tmp_path: Path) -> None:
@@ -218,8 +218,6 @@ def test_a_torn_or_damaged_record_is_dropped_with_what_follows(tmp_path: Path) -
 
 
 def test_progress_can_be_read_by_others_meanwhile(brain: Path, tmp_path: Path) -> None:
-    from ecc_px.pipeline.work_folder import is_at_work, read_progress, work_folders
-
     seen = []
 
     def look(done: int, total: int) -> None:

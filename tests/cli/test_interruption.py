@@ -52,6 +52,9 @@ def test_killed_run_leaves_no_result_and_the_same_command_goes_on_to_the_same_by
     code, _ = stop_in_the_middle(command, signal.SIGKILL)
     assert code == -signal.SIGKILL
     assert {path.name for path in out.iterdir()} == {".brain_probabilities.h5.work"}
+    looked = subprocess.run([*command[:3], "progress", out], check=True, capture_output=True, text=True)
+    assert "brain_probabilities.h5: predicting" in looked.stdout
+    assert "stopped; the same command goes on" in looked.stdout
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     assert "finished by an earlier run" in done.stdout
     assert {path.name for path in out.iterdir()} == {"brain_probabilities.h5", "brain_probabilities.h5.receipt.json"}

@@ -121,11 +121,12 @@ def main() -> int:
             flush=True,
         )
         killed = kill(volume, folder, expected, seconds, chosen.kills, chance)
+        print(
+            f"{chosen.kills} kills in {killed.attempts} attempts, {killed.endings} predictions came to their end: "
+            f"{killed.lost} groups lost in all, at most {killed.most_lost} by one kill",
+            flush=True,
+        )
         full = fill(volume, folder, expected, chosen.full_disks, chance)
-    print(
-        f"{chosen.kills} kills in {killed.attempts} attempts, {killed.endings} predictions came to their end: "
-        f"{killed.lost} groups lost in all, at most {killed.most_lost} by one kill"
-    )
     print(f"{chosen.full_disks} full disks: {full.endings} predictions came to their end afterwards")
     for fault in killed.faults + full.faults:
         print("FAULT:", fault)

@@ -32,7 +32,8 @@ def stop_in_the_middle(command, how):
     out = command[-1]
     journal = out / ".brain_probabilities.h5.work" / "groups"
     process = subprocess.Popen([*map(str, command), "-j", "1"], stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
+    # The kernels may have to be compiled first, on a machine that does other things, too.
+    deadline = time.monotonic() + 300
     while not holds_a_group(journal):
         assert time.monotonic() < deadline
         assert process.poll() is None

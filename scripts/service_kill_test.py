@@ -29,8 +29,10 @@ from ecc_px.service.states import State
 PROJECT = Path(__file__).parents[1] / "tests" / "data" / "synthetic" / "s1_3d_seedset" / "project.ilp"
 BRAINS = ("mouse1_PV", "mouse2_PV", "mouse3_PV")
 UNCOMPARED = (".receipt.json", "brain.json", "brain.log", "_report.html")
-SHORT, LONG = (0.2, 8.0), (8.0, 40.0)
-"""Seconds that the service lives: each kind half of the times."""
+EARLY = 0.2, 8.0
+"""Seconds that the service lives, a third of the times: it has hardly begun."""
+AT_WORK = 0.0, 4.0
+"""Seconds that it lives after its brain has made progress, the other times."""
 GIVEN_UP = 3600.0
 
 FACILITY = """
@@ -120,6 +122,19 @@ def doing(ledger_path: Path) -> str:
     return ", ".join(at_work) or "nothing at work"
 
 
+def wait_for_progress(ledger_path: Path) -> None:
+    """Until a brain is further than it was."""
+    first, deadline = None, time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if ledger_path.exists():
+            with Ledger(ledger_path) as ledger:
+                now = [(brain.state, brain.step, brain.done) for brain in ledger.brains()]
+            if first is not None and now != first and any(step for _, step, _ in now):
+                return
+            first = now
+        time.sleep(0.2)
+
+
 def disturb(facility: Path, kills: int, chance: random.Random) -> tuple[int, list[str], Counter[str]]:
     """Kill the service until enough kills were made or all is done; kills, what was wrong, and what was going on."""
     ledger_path = facility.parent / "state" / "ledger.sqlite"
@@ -127,7 +142,11 @@ def disturb(facility: Path, kills: int, chance: random.Random) -> tuple[int, lis
     moments: Counter[str] = Counter()
     for number in range(kills):
         process = start(facility)
-        time.sleep(chance.uniform(*chance.choice((SHORT, LONG))))
+        if chance.random() < 1 / 3:
+            time.sleep(chance.uniform(*EARLY))
+        else:
+            wait_for_progress(ledger_path)
+            time.sleep(chance.uniform(*AT_WORK))
         moments[doing(ledger_path)] += 1
         process.kill()
         process.wait()

@@ -77,6 +77,10 @@ class OutputFailed(EccPxError):
     """An output could not be written: disk full, no permission, format can't hold it."""
 
 
+class NoRoom(OutputFailed):
+    """There is less room on a disk than what is to be written will need."""
+
+
 class WorkerDied(EccPxError):
     """A process that did a part of the work was killed, by somebody or for want of memory."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ecc_px.errors import OutputFailed
+from ecc_px.errors import NoRoom
 from ecc_px.pipeline.block_groups import BlockGroup
 from ecc_px.pipeline.block_plan import BlockPlan
 from ecc_px.pipeline.memory import memory_needed
@@ -55,10 +55,10 @@ class Forecast:
 
         Raises
         ------
-        OutputFailed
+        NoRoom
         """
         if self.disk_bytes > self.free_bytes:
-            raise OutputFailed(
+            raise NoRoom(
                 f"{folder}: about {self.disk_bytes / 1e9:.2f} GB are needed on this disk and "
                 f"{self.free_bytes / 1e9:.2f} GB are free: make room or choose another place."
             )

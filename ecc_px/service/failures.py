@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from ecc_px.errors import EccPxError, OutputFailed, WorkerDied
+from ecc_px.errors import EccPxError, NoRoom, OutputFailed, WorkerDied
 from ecc_px.service.clock import Clock
 from ecc_px.service.config import Service
 from ecc_px.service.ledger import Brain
@@ -61,6 +61,8 @@ def failure_of(error: BaseException) -> Failure:
     """What an exception means."""
     if any(isinstance(cause, MemoryError) for cause in _chain(error)):
         return Failure(Kind.memory, "The memory was not enough.")
+    if isinstance(error, NoRoom):
+        return Failure(Kind.output, str(error))
     for cause in _chain(error):
         if isinstance(cause, OSError) and cause.errno is not None:
             if cause.errno in _CLOSED and isinstance(error, OutputFailed):

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from math import prod
 from pathlib import Path
 from typing import Any
 
 from ecc_px.classifiers import Classifier, load_classifier
-from ecc_px.errors import EccPxError
-from ecc_px.pipeline.cells import write_cells
-from ecc_px.pipeline.receipt import receipt_path
-from ecc_px.pipeline.run import run
-from ecc_px.pipeline.settings import PredictionSettings, output_path
+from ecc_px.errors import EccPxError, LedgerFailed
+from ecc_px.pipeline import run as pipeline
+from ecc_px.pipeline.forecast import Forecast
 from ecc_px.report.brain import write_report
 from ecc_px.service import results
 from ecc_px.service.config import Route
@@ -24,6 +23,8 @@ from ecc_px.service.identity import content_of, identity_of
 from ecc_px.service.job import Job, StopWanted
 from ecc_px.service.ledger import Brain, Ledger
 from ecc_px.service.patience import patiently
+from ecc_px.service.quantities import duration, size
+from ecc_px.service.room import taken_by
 from ecc_px.service.states import State
 from ecc_px.volumes.streaming import Progress, usable_processors
 
@@ -94,60 +95,81 @@ def _attempt(
     if aside is not None:
         log.info("earlier results are now in %s", aside, extra={"brain": brain.title})
     card = results.card_of(folder)
-    if not card.get("finished"):
-        if not card:
-            card = _card(brain, route, identity, classifier)
-            results.write_card(folder, card)
-        log.info("begun: %s with %s", brain.source, route.classifier, extra={"brain": brain.title})
-        made = _make(job, brain, route, classifier, folder, progress)
-        seconds = brain.seconds + time.monotonic() - begun
-        # Written last: the results are there, even if nobody can tell the ledger any more.
-        card |= {"finished": time.time(), "seconds": seconds, **asdict(made)}
+    if not card:
+        card = _card(brain, route, identity, classifier)
         results.write_card(folder, card)
+    if not card.get("finished"):
+        log.info("begun: %s with %s", brain.source, route.classifier, extra={"brain": brain.title})
+
+        def finish(made: Made) -> None:
+            # Written before anything that an unfinished try needs is removed: from here on, the results are there, even
+            # if nobody can tell the ledger any more.
+            seconds = brain.seconds + time.monotonic() - begun
+            card.update({"finished": time.time(), "seconds": seconds, **asdict(made)})
+            results.write_card(folder, card)
+
+        _make(job, ledger, brain, route, classifier, progress, finish)
+    results.remove_leftovers(folder)
     results.remove_reason(folder)
     facts |= {key: card[key] for key in ("voxels", "cells", "warnings", "seconds")}
     return State.done, f"{card['cells']:,} cells were found.", facts
 
 
-def _make(job: Job, brain: Brain, route: Route, classifier: Classifier, folder: Path, progress: Progress) -> Made:
-    """Probabilities, cells, and what people look at."""
-    with route.open(brain.source) as volume:
-        common: dict[str, Any] = {
-            "voxel_um": route.voxel_um,
-            "jobs": job.threads or usable_processors(),
-            "overwrite": True,
-            "progress": progress,
-        }
-        settings = PredictionSettings(**route.prediction_settings)
-        outputs = [output_path(folder, volume.name, export, settings.file_format) for export in settings.exports]
-        probabilities_path = output_path(folder, volume.name, "probabilities", settings.file_format)
-        warnings: tuple[str, ...] = ()
-        if all(output.exists() and receipt_path(output).exists() for output in outputs):
-            # An earlier try came so far; the folder holds nothing but what was made of this very content.
-            log.info("the prediction is there already", extra={"brain": brain.title})
-            warnings = tuple(json.loads(receipt_path(probabilities_path).read_text(encoding="utf-8"))["warnings"])
-            cells = write_cells(probabilities_path, volume, folder, **common, **route.cell_settings)
-        else:
-            made = run(
-                classifier,
-                volume,
-                folder,
-                **common,
-                prediction=route.prediction_settings,
-                cells=route.cell_settings,
+def _make(
+    job: Job,
+    ledger: Ledger,
+    brain: Brain,
+    route: Route,
+    classifier: Classifier,
+    progress: Progress,
+    finish: Callable[[Made], None],
+) -> None:
+    """Probabilities, cells, and what people look at; an earlier try is gone on with."""
+    folder = Path(brain.output)
+
+    def announce(forecast: Forecast) -> None:
+        if forecast.seconds is not None:
+            log.info(
+                "forecast: %s of work, %s of memory, %s of disk",
+                duration(forecast.seconds),
+                size(forecast.memory_bytes),
+                size(forecast.disk_bytes),
+                extra={"brain": brain.title},
             )
-            warnings, cells = made.prediction.warnings, made.cells
-        warnings = (*warnings, *cells.cells.warnings)
-        try:
-            class_ = route.cell_settings.get("class_")
-            write_report(volume, probabilities_path, cells, class_=class_, thumbnail=True, overwrite=True)
-        except (EccPxError, OSError, MemoryError):
-            raise
-        except Exception:
-            # The cells are there; a bug of ours in a picture of them is no reason to keep them back.
-            log.exception("its picture or its page could not be made", extra={"brain": brain.title})
-            warnings = (*warnings, "Its picture or its page could not be made; its log says why.")
-        return Made(prod(volume.shape) * volume.frames, len(cells.cells), warnings)
+            # Better than what was thought before anything had been computed, for the case that it has to wait for room.
+            with suppress(LedgerFailed):
+                ledger.update(brain.id, needs=forecast.disk_bytes + taken_by(folder))
+
+    with route.open(brain.source) as volume:
+
+        def complete(made: pipeline.Brain, overwrite: bool) -> None:
+            warnings = (*made.prediction.warnings, *made.cells.cells.warnings)
+            try:
+                class_ = route.cell_settings.get("class_")
+                probabilities = made.prediction.probabilities
+                write_report(volume, probabilities, made.cells, class_=class_, thumbnail=True, overwrite=True)
+            except (EccPxError, OSError, MemoryError):
+                raise
+            except Exception:
+                # The cells are there; a bug of ours in a picture of them is no reason to keep them back.
+                log.exception("its picture or its page could not be made", extra={"brain": brain.title})
+                warnings = (*warnings, "Its picture or its page could not be made; its log says why.")
+            finish(Made(prod(volume.shape) * volume.frames, len(made.cells.cells), warnings))
+
+        pipeline.run(
+            classifier,
+            volume,
+            folder,
+            voxel_um=route.voxel_um,
+            jobs=job.threads or usable_processors(),
+            # The folder holds nothing but what was made of this very content, classifier and settings.
+            overwrite=True,
+            prediction=route.prediction_settings | {"memory": job.memory},
+            cells=route.cell_settings,
+            progress=progress,
+            announce=announce,
+            finish=complete,
+        )
 
 
 def _card(brain: Brain, route: Route, identity: str, classifier: Classifier) -> dict[str, Any]:

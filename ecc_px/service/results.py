@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -114,3 +115,18 @@ def remove_reason(folder: Path) -> None:
     """
     with write_errors_named(folder):
         (folder / REASON).unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Of results that are complete: what was needed only to go on with an unfinished try, and is hidden.
+
+    Raises
+    ------
+    OutputFailed
+    """
+    with write_errors_named(folder):
+        for left in folder.glob(".*"):
+            if left.is_dir():
+                shutil.rmtree(left)
+            else:
+                left.unlink()

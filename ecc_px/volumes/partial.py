@@ -20,6 +20,8 @@ _REASONS = {
     errno.ENOTDIR: "there is a file, not a folder",
     errno.ENOSPC: "disk full",
     errno.EDQUOT: "disk full (your quota is used up)",
+    errno.EROFS: "the disk is read-only",
+    errno.EACCES: "you may not write there",
     errno.EFBIG: "the file is too large for this disk or your limits",
 }
 

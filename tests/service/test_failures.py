@@ -6,7 +6,7 @@ import signal
 import pytest
 from facilities import HandClock
 
-from ecc_px.errors import IncompleteVolume, OutputFailed, UnreadableVolume, WorkerDied
+from ecc_px.errors import IncompleteVolume, NoRoom, OutputFailed, UnreadableVolume, WorkerDied
 from ecc_px.service.config import Service
 from ecc_px.service.failures import Kind, consequence, failure_of, failure_of_exit
 from ecc_px.service.ledger import Ledger
@@ -29,6 +29,7 @@ def caused(error, cause):
         (caused(OutputFailed("disk full"), OSError(errno.ENOSPC, "no space")), Kind.output),
         (caused(OutputFailed("read-only"), OSError(errno.EROFS, "read-only")), Kind.output),
         (caused(OutputFailed("not yours"), PermissionError(errno.EACCES, "denied")), Kind.output),
+        (NoRoom("12 GB are needed"), Kind.output),
         (MemoryError(), Kind.memory),
         (caused(RuntimeError("thread"), MemoryError()), Kind.memory),
         (WorkerDied("a process was killed"), Kind.memory),

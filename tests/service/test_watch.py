@@ -91,6 +91,8 @@ def test_from_arrival_to_cells_and_stale_with_another_classifier(facility, tmp_p
         "m1_PV_cells.csv",
         "m1_PV_cells.csv.receipt.json",
         "m1_PV_overview.png",
+        "m1_PV_report.html",
+        "m1_PV_thumbnail.jpg",
         "brain.json",
         "brain.log",
     }

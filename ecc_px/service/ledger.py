@@ -14,260 +14,15 @@ import sqlite3
 import threading
 import uuid
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, fields
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from ecc_px.errors import InvalidSetting, LedgerFailed, LedgerInUse
 from ecc_px.service.clock import Clock, Moment, SystemClock
+from ecc_px.service.ledger_schema import APPLICATION, SCHEMA, VERSION
+from ecc_px.service.records import COLUMNS, Brain, Event, FinishedResult, Lease, Totals, brain_of
 from ecc_px.service.states import State, may_follow
-
-VERSION = 1
-_APPLICATION = 0x65637078
-"""Marks an SQLite file as ours: "ecpx"."""
-
-_SCHEMA = """
-CREATE TABLE brain (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    route TEXT NOT NULL,
-    name TEXT NOT NULL,
-    source TEXT NOT NULL,
-    output TEXT NOT NULL,
-    state TEXT NOT NULL,
-    reason TEXT NOT NULL,
-    since REAL NOT NULL,
-    first_seen REAL NOT NULL,
-    files INTEGER NOT NULL DEFAULT 0,
-    bytes INTEGER NOT NULL DEFAULT 0,
-    planes INTEGER NOT NULL DEFAULT 0,
-    expected_planes INTEGER,
-    signature TEXT,
-    changed_boot TEXT,
-    changed_seconds REAL,
-    longest_gap REAL NOT NULL DEFAULT 0,
-    is_released INTEGER NOT NULL DEFAULT 0,
-    place INTEGER,
-    needs INTEGER,
-    fingerprint TEXT,
-    classifier TEXT,
-    settings TEXT,
-    identity TEXT,
-    attempts INTEGER NOT NULL DEFAULT 0,
-    retry_boot TEXT,
-    retry_seconds REAL,
-    retry_at REAL,
-    memory INTEGER,
-    step TEXT,
-    done INTEGER,
-    total INTEGER,
-    speed REAL,
-    seconds REAL NOT NULL DEFAULT 0,
-    voxels INTEGER NOT NULL DEFAULT 0,
-    cells INTEGER,
-    warnings TEXT NOT NULL DEFAULT '[]',
-    UNIQUE (route, source)
-);
-CREATE INDEX brain_by_state ON brain (state);
-CREATE TABLE event (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    brain INTEGER NOT NULL,
-    route TEXT NOT NULL,
-    name TEXT NOT NULL,
-    at REAL NOT NULL,
-    before TEXT,
-    after TEXT NOT NULL,
-    why TEXT NOT NULL
-);
-CREATE INDEX event_by_brain ON event (brain, id);
-CREATE TABLE lease (
-    brain INTEGER PRIMARY KEY REFERENCES brain (id) ON DELETE CASCADE,
-    token TEXT NOT NULL UNIQUE,
-    process INTEGER,
-    process_start INTEGER,
-    boot TEXT NOT NULL,
-    beat REAL NOT NULL
-);
-CREATE TABLE result (
-    identity TEXT PRIMARY KEY,
-    brain INTEGER NOT NULL,
-    route TEXT NOT NULL,
-    name TEXT NOT NULL,
-    output TEXT NOT NULL,
-    finished REAL NOT NULL,
-    seconds REAL NOT NULL,
-    voxels INTEGER NOT NULL,
-    cells INTEGER
-);
-CREATE TABLE note (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-"""
-
-
-@dataclass(frozen=True)
-class Brain:
-    """What the ledger knows of a brain. Times are seconds since 1970.
-
-    Parameters
-    ----------
-    id : int
-    route, name : str
-        Together they name a brain for people: ``PV/mouse_17_PV``.
-    source, output : str
-        Where its raw data are, and the folder of its results, log and reason file.
-    state, reason, since
-        What it is, the last change's reason as a sentence, and when that was.
-    first_seen : float
-    files, bytes, planes, expected_planes
-        Of the raw data when they were last looked at; None: nobody said how many planes there will be.
-    signature : str or None
-        Of names, sizes and times of the raw data; another one means that something changed.
-    changed_boot, changed_seconds, longest_gap
-        When that was last seen to change, on the clock that never goes back; and the longest pause before that, s.
-    is_released : bool
-        Somebody said to take it as it is.
-    place : int or None
-        In the queue; smallest first.
-    needs : int or None
-        Bytes on the output's disk that its results will take, while they are made.
-    fingerprint, classifier, settings, identity : str or None
-        Hashes of the content, of the classifier, of the settings, and of the three together.
-    attempts : int
-        Times that something passing went wrong in a row.
-    retry_boot, retry_seconds, retry_at
-        When it is tried again, on both clocks.
-    memory : int or None
-        Bytes that it may use now, where less than what the configuration allows.
-    step, done, total, speed
-        What is being done, voxels done and in all, and voxels per second.
-    seconds : float
-        Of work until now, pauses and interruptions left out.
-    voxels : int
-        Of its image; 0 before it is done.
-    cells : int or None
-    warnings : tuple of str
-    """
-
-    id: int
-    route: str
-    name: str
-    source: str
-    output: str
-    state: State
-    reason: str
-    since: float
-    first_seen: float
-    files: int
-    bytes: int
-    planes: int
-    expected_planes: int | None
-    signature: str | None
-    changed_boot: str | None
-    changed_seconds: float | None
-    longest_gap: float
-    is_released: bool
-    place: int | None
-    needs: int | None
-    fingerprint: str | None
-    classifier: str | None
-    settings: str | None
-    identity: str | None
-    attempts: int
-    retry_boot: str | None
-    retry_seconds: float | None
-    retry_at: float | None
-    memory: int | None
-    step: str | None
-    done: int | None
-    total: int | None
-    speed: float | None
-    seconds: float
-    voxels: int
-    cells: int | None
-    warnings: tuple[str, ...]
-
-    @property
-    def title(self) -> str:
-        """Its name for people."""
-        return f"{self.route}/{self.name}"
-
-    @property
-    def seconds_left(self) -> float | None:
-        """Of the step that is being done; None where nobody can know."""
-        if self.state is not State.running or not self.speed or self.total is None or self.done is None:
-            return None
-        return (self.total - self.done) / self.speed
-
-
-@dataclass(frozen=True)
-class Event:
-    """A change of a brain's state; `before` is None where the brain was first seen, and both are the same where
-    only the reason changed."""
-
-    id: int
-    brain: int
-    route: str
-    name: str
-    at: float
-    before: State | None
-    after: State
-    why: str
-
-
-@dataclass(frozen=True)
-class Lease:
-    """That a process works on a brain; it shows that it lives by beating.
-
-    Parameters
-    ----------
-    brain : int
-    token : str
-        Known to that process alone; what it reports is taken only while the lease is its own.
-    process, process_start : int or None
-        Its number, and when the kernel started it, because numbers are used again.
-    beat : Moment
-    """
-
-    brain: int
-    token: str
-    process: int | None
-    process_start: int | None
-    beat: Moment
-
-
-@dataclass(frozen=True)
-class FinishedResult:
-    """Results that were made once and are not made again."""
-
-    identity: str
-    brain: int
-    route: str
-    name: str
-    output: str
-    finished: float
-    seconds: float
-    voxels: int
-    cells: int | None
-
-
-@dataclass(frozen=True)
-class Totals:
-    """What has been done since the ledger was begun: results, their voxels and seconds; and what went wrong.
-
-    Parameters
-    ----------
-    brains, voxels, seconds
-        Of finished results that are remembered.
-    failures : int
-        Times that a brain went into quarantine, or had to be tried again.
-    """
-
-    brains: int
-    voxels: int
-    seconds: float
-    failures: int
-
-
-_COLUMNS = tuple(field.name for field in fields(Brain))
 
 
 class Ledger:
@@ -358,12 +113,12 @@ class Ledger:
         """All brains, or those in some states; queue's order, then by name."""
         where = f"WHERE state IN ({', '.join('?' * len(states))})" if states else ""
         rows = self._rows(f"SELECT * FROM brain {where} ORDER BY place IS NULL, place, route, name", *states)
-        return [_brain(row) for row in rows]
+        return [brain_of(row) for row in rows]
 
     def brain(self, brain: int) -> Brain | None:
         """The brain of a number."""
         rows = self._rows("SELECT * FROM brain WHERE id = ?", brain)
-        return _brain(rows[0]) if rows else None
+        return brain_of(rows[0]) if rows else None
 
     def find(self, text: str) -> Brain:
         """The brain that a person means: its number, its name, `route/name`, or the path of its raw data.
@@ -378,7 +133,7 @@ class Ledger:
             text.rstrip("/") or text,
         )
         if len(rows) == 1:
-            return _brain(rows[0])
+            return brain_of(rows[0])
         if not rows:
             near = [
                 f"{r['route']}/{r['name']}"
@@ -429,7 +184,7 @@ class Ledger:
         with self._transaction():
             rows = self._rows("SELECT * FROM brain WHERE route = ? AND source = ?", route, source)
             if rows:
-                return _brain(rows[0])
+                return brain_of(rows[0])
             now = self.clock.wall()
             why = f"{source} was found."
             brain = self._execute(
@@ -438,7 +193,7 @@ class Ledger:
                 (route, name, source, output, State.seen, why, now, now),
             ).lastrowid
             self._write_event(int(brain or 0), route, name, None, State.seen, why)
-            return _brain(self._rows("SELECT * FROM brain WHERE id = ?", brain)[0])
+            return brain_of(self._rows("SELECT * FROM brain WHERE id = ?", brain)[0])
 
     def change(
         self, brain: int, after: State, why: str, *, only_from: Collection[State] | None = None, **also: Any
@@ -608,7 +363,7 @@ class Ledger:
     def _set(self, brain: int, columns: dict[str, Any]) -> None:
         if not columns:
             return
-        unknown = set(columns) - set(_COLUMNS)
+        unknown = set(columns) - set(COLUMNS)
         assert not unknown, f"a brain has no {unknown}"
         if "warnings" in columns:
             columns = columns | {"warnings": json.dumps(list(columns["warnings"]))}
@@ -645,7 +400,7 @@ class Ledger:
         version = self._connection.execute("PRAGMA user_version").fetchone()[0]
         application = self._connection.execute("PRAGMA application_id").fetchone()[0]
         is_new = not self._connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
-        if not is_new and application != _APPLICATION:
+        if not is_new and application != APPLICATION:
             raise LedgerFailed(
                 f"{self.path}: it is a database of another program. Choose another place for the ledger."
             )
@@ -670,10 +425,10 @@ class Ledger:
             with self._transaction():
                 # Another process may have been quicker.
                 if not self._rows("SELECT 1 FROM sqlite_master LIMIT 1"):
-                    for statement in _SCHEMA.split(";\n"):
+                    for statement in SCHEMA.split(";\n"):
                         if statement.strip():
                             self._execute(statement)
-                    self._execute(f"PRAGMA application_id = {_APPLICATION}")
+                    self._execute(f"PRAGMA application_id = {APPLICATION}")
                     self._execute(f"PRAGMA user_version = {VERSION}")
 
     def _rows(self, statement: str, *values: Any) -> list[sqlite3.Row]:
@@ -722,11 +477,3 @@ class Ledger:
                 f"{self.path}: the ledger can't be read or written ({error}). Nothing of it is lost; make room, or "
                 "mend the disk or the permissions, and it goes on."
             ) from error
-
-
-def _brain(row: sqlite3.Row) -> Brain:
-    columns = {name: row[name] for name in _COLUMNS}
-    columns["state"] = State(columns["state"])
-    columns["is_released"] = bool(columns["is_released"])
-    columns["warnings"] = tuple(json.loads(columns["warnings"]))
-    return Brain(**columns)

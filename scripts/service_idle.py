@@ -20,6 +20,7 @@ from ecc_px.service.arrival import Arrival
 from ecc_px.service.config import read_facility
 from ecc_px.service.ledger import Ledger
 from ecc_px.service.states import State
+from ecc_px.service.watch import SHIFT
 
 FACILITY = """
 [service]
@@ -47,6 +48,13 @@ def cpu_seconds(process: int) -> float:
     """Of a process until now, its threads included."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def has_looked(ledger_path: Path, process: int) -> bool:
+    """Whether the service has had its first look."""
+    with Ledger.copy_of(ledger_path) as ledger:
+        shift = ledger.noted(SHIFT, {})
+        return shift.get("process") == process and shift.get("last_look") is not None
 
 
 def main() -> None:
@@ -81,7 +89,9 @@ def main() -> None:
             arrival.look_around()
             print(f"all are done:             {timed(arrival)}")
         service = subprocess.Popen([sys.executable, "-m", "ecc_px", "watch", str(path)], stderr=subprocess.DEVNULL)
-        time.sleep(15)
+        while not has_looked(facility.service.state, service.pid):
+            time.sleep(0.5)
+        time.sleep(2)
         before, begun = cpu_seconds(service.pid), time.monotonic()
         time.sleep(chosen.seconds)
         share = (cpu_seconds(service.pid) - before) / (time.monotonic() - begun)

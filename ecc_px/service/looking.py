@@ -121,11 +121,14 @@ def _look_below(folder: Path) -> Look:
         with entries:
             for entry in entries:
                 name = entry.name
-                if name.lower() in _LEFT_BY_BROWSERS:
+                lower = name.lower()
+                if lower in _LEFT_BY_BROWSERS:
                     continue
                 if not prefix:
                     names.append(name)
-                belongs = counts and belongs_to_image(name)
+                is_plane = lower.endswith(TIFF_SUFFIXES)
+                # Most names are planes', and there may be hundreds of thousands: they need no further question.
+                belongs = counts and ((is_plane and lower[0] not in ".~") or belongs_to_image(name))
                 try:
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append((entry.path, f"{prefix}{name}/", belongs))
@@ -140,7 +143,7 @@ def _look_below(folder: Path) -> Look:
                 if belongs:
                     times.append(status.st_mtime)
                     size += status.st_size
-                    if not prefix and name.lower().endswith(TIFF_SUFFIXES):
+                    if is_plane and not prefix:
                         planes.append(name)
     first = folder / min(planes) if planes else None
     return Look(len(times), size, len(planes), first, frozenset(names), _pace(times), newest, _signature(lines))

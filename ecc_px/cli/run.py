@@ -45,6 +45,7 @@ from ecc_px.cli.progress import voxel_progress
 
 if TYPE_CHECKING:
     from ecc_px.pipeline.run import Brain
+    from ecc_px.report.brain import BrainReport
 
 
 def run(
@@ -74,34 +75,23 @@ def run(
     allow_missing: AllowMissing = False,
     no_check: NoCheck = False,
 ) -> None:
-    """Classify volumes and find their cells: OUTPUT/<name>_probabilities.h5, _cells.csv and _overview.png of each."""
-    from ecc_px.cells.inputs import channel_of_class
+    """Classify volumes, find their cells: OUTPUT/<name>_probabilities.h5, _cells.csv, _overview.png, _report.html."""
     from ecc_px.classifiers import load_classifier
     from ecc_px.completeness import check_input, open_told
     from ecc_px.pipeline.run import run as run_brain
-    from ecc_px.report.overview import overview
-    from ecc_px.volumes import open_volume
+    from ecc_px.report.brain import report_of, write_report
 
     diameter = diameter_of(diameter_um)
     classifier = load_classifier(model, flavour=flavour.value)
 
     reading: dict[str, Any] = {"axes": axes, "level": level, "channel": channel, "allow_missing": allow_missing}
 
-    def work(source: Path) -> tuple[Brain, Path]:
+    def work(source: Path) -> tuple[Brain, BrainReport]:
         with open_told(source, **reading) as volume:
-            picture = output / f"{volume.name}_overview.png"
+            report = report_of(output, volume.name)
 
             def draw(brain: Brain, replace: bool) -> None:
-                with open_volume(brain.prediction.probabilities) as probabilities:
-                    overview(
-                        volume,
-                        probabilities,
-                        brain.cells.cells.table,
-                        picture,
-                        voxel_um=brain.cells.cells.voxel_um,
-                        object_class=channel_of_class(probabilities, class_),
-                        overwrite=replace,
-                    )
+                write_report(volume, brain.prediction.probabilities, brain.cells, class_=class_, overwrite=replace)
 
             with voxel_progress(source.name) as progress:
                 check = None if no_check else partial(check_input, source, progress=progress, jobs=jobs, **reading)
@@ -130,22 +120,23 @@ def run(
                         "max_volume": max_volume,
                         "class_": class_,
                     },
-                    also_written=[picture],
+                    also_written=[report.picture, report.page],
                     progress=progress,
                     announce=predict_command.announce,
                     finish=draw,
                 )
-            return brain, picture
+            return brain, report
 
     process(inputs, work, describe)
 
 
-def describe(made: tuple[Brain, Path]) -> list[str]:
+def describe(made: tuple[Brain, BrainReport]) -> list[str]:
     """Where the results of a brain are."""
-    brain, picture = made
+    brain, report = made
     warn(brain.cells.cells.warnings)
     return [
         *predict_command.describe(brain.prediction),
         f"{brain.cells.path}: {summary_line(brain.cells.cells)}",
-        str(picture),
+        str(report.picture),
+        str(report.page),
     ]

@@ -194,7 +194,7 @@ def test_bad_brain_does_not_stop_the_others(volume, tmp_path):
     assert "gone.h5: there is no such file" in finished.stderr
     assert "1 of 2 inputs failed" in finished.stderr
     made = {path.name for path in (tmp_path / "out").iterdir()}
-    assert {"brain_probabilities.h5", "brain_cells.csv", "brain_overview.png"} <= made
+    assert {"brain_probabilities.h5", "brain_cells.csv", "brain_overview.png", "brain_report.html"} <= made
     receipt = json.loads((tmp_path / "out" / "brain_cells.csv.receipt.json").read_text())
     assert receipt["voxel_um_zyx"] == [7, 6.45, 6.45]
 

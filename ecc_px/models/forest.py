@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ecc_px.errors import ClassifierMismatch, InvalidSetting
+from ecc_px.models.decisions import REST, WANTED, count_frequent_votes
 from ecc_px.models.nodes import LinkedNodes, check_trees, link_nodes
 from ecc_px.models.votes import count_votes
 from ecc_px.models.walk import mean_fractions
@@ -90,11 +91,7 @@ class Forest:
         ClassifierMismatch
             The number of features is another than the forest was trained on.
         """
-        if not self.is_pure:
-            raise InvalidSetting(
-                "This forest has leaves of more than one class, so that its trees have no whole votes: "
-                "ask for probabilities."
-            )
+        self._require_pure()
         self._check_features(features)
         out = _output(out, (self.n_classes, *features.shape[1:]), _count_dtype(self.n_trees))
         if _is_one_voxel_repeated(features):
@@ -102,6 +99,60 @@ class Forest:
         else:
             count_votes(features, self._linked, out)
         return out
+
+    def frequent_votes(self, features: Features, label: int, at_least: int) -> npt.NDArray[Any]:
+        """The votes for one class where it gets at least so many; trees that can't matter are not walked.
+
+        Parameters
+        ----------
+        features : (F, z, y, x) float32
+            Read in place if x is contiguous.
+        label : int
+            The class; one without training voxels gets no vote.
+        at_least : int
+            From 1 on.
+
+        Returns
+        -------
+        (z, y, x) uint8, or uint16 if there are more than 255 trees
+            Exactly what `votes` gives for the class where that is `at_least` or more; 0 everywhere else.
+
+        Raises
+        ------
+        InvalidSetting, ClassifierMismatch
+            As `votes`.
+        """
+        self._require_pure()
+        self._check_features(features)
+        out = np.zeros(features.shape[1:], _count_dtype(self.n_trees))
+        if label not in self.labels or at_least > self.n_trees:
+            return out
+        if _is_one_voxel_repeated(features):
+            out[:] = self.frequent_votes(features[:, :1, :1, :1].copy(), label, at_least)
+        else:
+            count_frequent_votes(features, self._against_the_rest(label), at_least, out)
+        return out
+
+    def _against_the_rest(self, label: int) -> LinkedNodes:
+        """The trees with two kinds of leaves: of a class, and of all others."""
+        if label not in self._one_class:
+            check_trees(self.feature, self.left, self.right, self.roots, self.n_features)
+            is_wanted = self.fractions[:, np.flatnonzero(self.labels == label)[0]] > 0
+            kind = np.where(is_wanted, WANTED, REST).astype(np.int32)
+            linked = link_nodes(self.feature, self.threshold, self.left, self.right, kind, self.roots)
+            self._one_class[label] = linked
+        return self._one_class[label]
+
+    @cached_property
+    def _one_class(self) -> dict[int, LinkedNodes]:
+        return {}
+
+    def _require_pure(self) -> None:
+        if not self.is_pure:
+            raise InvalidSetting(
+                "This forest has leaves of more than one class, so that its trees have no whole votes: "
+                "ask for probabilities."
+            )
 
     def probabilities(self, features: Features, out: Features | None = None) -> Features:
         """Class probabilities as ilastik computes them from this forest.
@@ -181,7 +232,7 @@ def warm_up() -> None:
     for n_trees in (1, 256):
         for fraction in (1.0, 0.5):
             leaves = np.full(n_trees, -1, np.int32)
-            Forest(
+            forest = Forest(
                 feature=leaves,
                 threshold=np.zeros(n_trees),
                 left=leaves,
@@ -191,7 +242,10 @@ def warm_up() -> None:
                 part_sizes=(n_trees,),
                 labels=np.array([1, 2], np.int32),
                 n_features=1,
-            ).probabilities(features)
+            )
+            forest.probabilities(features)
+            if forest.is_pure:
+                forest.frequent_votes(features, 1, 1)
 
 
 def _is_mixed(fractions: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:

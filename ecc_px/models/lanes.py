@@ -45,6 +45,28 @@ def bits_below(typing_context: Any, values: Any, first: Any, threshold: Any) -> 
 
 
 @intrinsic
+def bits_from(typing_context: Any, counts: Any, first: Any, least: Any) -> Any:
+    """Bit i of the result says whether ``counts[first + i] >= least``; i runs over a word.
+
+    Parameters
+    ----------
+    counts : 1-D C-contiguous array of unsigned integers
+    first : unsigned integer
+    least : of the dtype of `counts`
+    """
+    signature = types.uint64(counts, types.uintp, counts.dtype)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array, start, limit = arguments
+        lanes = builder.load(_vector_at(context, builder, signature.args[0], array, start, WORD))
+        lanes.align = 1
+        enough = builder.icmp_unsigned(">=", lanes, _in_every_lane(builder, limit, WORD))
+        return builder.bitcast(enough, ir.IntType(WORD))
+
+    return signature, generate
+
+
+@intrinsic
 def copy_run(typing_context: Any, out: Any, to: Any, values: Any, first: Any) -> Any:
     """``out[to : to + RUN] = values[first : first + RUN]``.
 

@@ -100,3 +100,26 @@ def prune(
         kept[k].left = links[np.uintp(n_trees) + np.uintp(2) * k]
         kept[k].right = links[np.uintp(n_trees) + np.uintp(2) * k + np.uintp(1)]
     return int(n_kept)
+
+
+@kernel()
+def collapse(kept: Array, roots: Array, leads_to: Array) -> None:
+    """Replace nodes of a pruned forest whose two sides end in leaves of one kind by such a leaf.
+
+    Parameters
+    ----------
+    kept : (N,) NODE
+        From `prune`: children stand behind their parents. Those replaced stay, but nothing links to them.
+    roots : (T,) int32 links
+    leads_to : (N or more,) int32
+        Scratch: what a link to each node becomes.
+    """
+    for k in range(len(kept) - 1, -1, -1):
+        left, right = kept[k].left, kept[k].right
+        left = leads_to[left] if left >= 0 else left
+        right = leads_to[right] if right >= 0 else right
+        kept[k].left, kept[k].right = left, right
+        leads_to[k] = left if left == right else k
+    for tree in range(len(roots)):
+        if roots[tree] >= 0:
+            roots[tree] = leads_to[roots[tree]]

@@ -59,12 +59,12 @@ def count_votes(features: npt.NDArray[np.float32], forest: LinkedNodes, out: Arr
     """
     if out.size == 0:
         return
-    memory, strides = _flat_memory(features)
+    memory, strides = flat_memory(features)
     brick, bricks = FLAT if features.shape[1] == 1 else SOLID
     _count_votes(memory, strides, brick, bricks, forest.nodes, forest.roots, len(features), out.shape[1:], out)
 
 
-def _flat_memory(features: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], Triple]:
+def flat_memory(features: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], Triple]:
     """The memory under a view as one 1-D array, and its strides along feature, z, y in values.
 
     One kernel then serves every view, and knows that neighbours along x lie side by side.
@@ -103,6 +103,7 @@ def _count_votes(
     queue_size = len(roots) + 2 * len(nodes) + n_kinds + 2
     queue, masks = np.empty(queue_size, np.int32), np.empty(queue_size * WORDS, np.uint64)
     starts, ends = np.empty(n_kinds + 2, np.uintp), np.empty(n_kinds + 1, np.uintp)
+    everyone = np.full(WORDS, ~np.uint64(0))
     settled = np.empty(n_kinds, np.int64)
     counts = np.empty((n_kinds, VOXELS), out.dtype)
     out_memory = out.reshape(-1)
@@ -112,15 +113,15 @@ def _count_votes(
     while corner[0] < shape[0]:
         n_bricks = brick_corners(corner, brick, bricks, shape, corners)
         corner = next_corner(corner, side, shape)
-        has_nan = _gather_box(memory, strides, shape, corners[:n_bricks], brick, rows, low, high)
+        has_nan = gather_box(memory, strides, shape, corners[:n_bricks], brick, rows, low, high)
         n_kept = prune(nodes, roots, low, high, pruning)
         settled[:] = 0
-        n_entries = _settle(links[: len(roots)], settled)
-        _lay_out_queue(kept[:n_kept], starts)
+        n_entries = settle(links[: len(roots)], settled)
+        lay_out_queue(kept[:n_kept], starts)
         for b in range(n_bricks):
             some_features = (b * n_features // n_bricks, (b + 1) * n_features // n_bricks)
             fetch_box(memory, strides, shape, corner, side, some_features)
-            _route(kept, links[:n_entries], rows[b].ravel(), queue, masks, starts, ends)
+            route(kept, links[:n_entries], everyone, rows[b].ravel(), queue, masks, starts, ends)
             _count(masks, starts, ends, settled, len(roots), counts)
             if has_nan:
                 clear_nan_voxels(rows[b], counts)
@@ -128,7 +129,7 @@ def _count_votes(
 
 
 @kernel()
-def _gather_box(
+def gather_box(
     memory: Array,
     strides: Triple,
     shape: Triple,
@@ -152,7 +153,7 @@ def _gather_box(
 
 
 @kernel()
-def _settle(roots: Array, settled: Array) -> int:
+def settle(roots: Array, settled: Array) -> int:
     """Count the trees that pruning reduced to a leaf under its kind, and move the roots of the others to the front.
 
     Returns
@@ -171,7 +172,7 @@ def _settle(roots: Array, settled: Array) -> int:
 
 
 @kernel()
-def _lay_out_queue(kept: Array, starts: Array) -> None:
+def lay_out_queue(kept: Array, starts: Array) -> None:
     """Give each kind of entry its part of the queue: inner nodes first, then the leaves of each kind.
 
     A pruned forest is a set of trees, so that an entry is put down at most once for each link: the parts are
@@ -193,16 +194,17 @@ def _part(link: int) -> Any:
 
 
 @kernel()
-def _route(
+def route(
     kept: Array,
     entries: Array,
+    members: Array,
     row: Array,
     queue: Array,
     masks: Array,
     starts: Array,
     ends: Array,
 ) -> None:
-    """Send a brick's voxels through the pruned forest, all at once.
+    """Send voxels of a brick through the pruned forest, all at once.
 
     Without a branch on the data: a child is always written, and its part grows only if a voxel reaches it.
 
@@ -211,6 +213,8 @@ def _route(
     kept : (N,) NODE
     entries : (T,) int32
         Roots of the trees.
+    members : (WORDS,) uint64
+        The voxels.
     row : (F * 256,) float32
     queue, masks : (Q,) int32, (Q * WORDS,) uint64
         Which node waits, and which voxels have reached it.
@@ -219,7 +223,8 @@ def _route(
     """
     ends[:] = starts[:-1]
     queue[: len(entries)] = entries
-    masks[: len(entries) * WORDS] = ~np.uint64(0)
+    for w in range(WORDS):
+        masks[w : len(entries) * WORDS : WORDS] = members[w]
     ends[0] = len(entries)
     head = np.uintp(0)
     while head < ends[0]:
@@ -258,12 +263,12 @@ def _count(masks: Array, starts: Array, ends: Array, settled: Array, n_trees: in
     for kind in range(len(counts)):
         if kind != rest:
             counts[kind] = settled[kind]
-            _add_masks(masks[starts[kind + 1] * WORDS : ends[kind + 1] * WORDS], counts[kind])
+            add_masks(masks[starts[kind + 1] * WORDS : ends[kind + 1] * WORDS], counts[kind])
             counts[rest] -= counts[kind]
 
 
 @kernel()
-def _add_masks(masks: Array, counts: Array) -> None:
+def add_masks(masks: Array, counts: Array) -> None:
     """Add 1 to the count of every voxel for each mask that it is in.
 
     64 counters of 8 bits are kept as 8 words (p0 holds bit 0 of each of them …), so that a mask is added to all

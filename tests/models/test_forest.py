@@ -154,6 +154,40 @@ def test_any_view_gives_the_votes_of_its_copy():
         np.testing.assert_array_equal(forest.votes(view), forest.votes(view.copy()))
 
 
+@settings(max_examples=30, deadline=None)
+@given(
+    seed=seeds,
+    shape=st.tuples(st.integers(1, 17), st.integers(1, 17), st.integers(1, 20)),
+    n_classes=st.integers(1, 4),
+    n_trees=st.sampled_from([1, 7, 30, 260]),
+    depth=st.integers(0, 6),
+    share=st.floats(0, 1.1),
+    kind=st.sampled_from(["awkward", "smooth", "nan"]),
+)
+def test_frequent_votes_are_the_votes_where_there_are_enough(seed, shape, n_classes, n_trees, depth, share, kind):
+    rng = np.random.default_rng(seed)
+    forest = grow_forest(rng, n_trees=n_trees, depth=depth, n_features=4, n_classes=n_classes)
+    features = awkward_features(rng, forest, shape) if kind == "awkward" else smooth_features(rng, shape, 4)
+    if kind == "nan":
+        features[1, shape[0] // 2, shape[1] // 2, shape[2] // 2] = np.nan
+    at_least = 1 + int(share * n_trees)
+    votes = forest.votes(features)
+    for column, label in enumerate(forest.labels):
+        expected = np.where(votes[column] >= at_least, votes[column], 0)
+        np.testing.assert_array_equal(forest.frequent_votes(features, label, at_least), expected)
+    assert not forest.frequent_votes(features, max(forest.labels) + 1, 1).any()
+
+
+def test_frequent_votes_of_one_voxel_repeated():
+    rng = np.random.default_rng(3)
+    forest = grow_forest(rng, n_trees=20, n_features=4, n_classes=2)
+    view = np.broadcast_to(smooth_features(rng, (1, 1, 1), 4), (4, 5, 6, 7))
+    most = forest.votes(view)[0]
+    label, enough = int(forest.labels[0]), int(most.max())
+    np.testing.assert_array_equal(forest.frequent_votes(view, label, max(enough, 1)), most)
+    assert not forest.frequent_votes(view, label, enough + 1).any()
+
+
 @pytest.mark.parametrize("mixed_share", [0.0, 0.3])
 def test_one_voxel_repeated_votes_as_each_of_its_copies(mixed_share):
     rng = np.random.default_rng(11)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from ecc_px.models.lanes import RUN, WORD, add_where, bits_below, bits_below_plain, copy_run, prefetch
+from ecc_px.models.lanes import RUN, WORD, add_where, bits_below, bits_below_plain, bits_from, copy_run, prefetch
 
 
 @njit
@@ -23,6 +23,21 @@ def test_bits_are_those_of_the_plain_twin(threshold, first):
     values = values.astype(np.float32)
     limit = np.float32(threshold)
     assert compiled(values, first, limit) == bits_below_plain(values, first, limit)
+
+
+@njit
+def enough(counts, first, least):
+    return bits_from(counts, np.uintp(first), counts.dtype.type(least))
+
+
+@pytest.mark.parametrize(("dtype", "least"), [(np.uint8, 0), (np.uint8, 128), (np.uint8, 255), (np.uint16, 300)])
+@pytest.mark.parametrize("first", [0, 5])
+def test_bits_say_which_counts_are_enough(dtype, least, first):
+    counts = (
+        np.random.default_rng(first).integers(0, 2 * least + 1, 2 * WORD).clip(0, np.iinfo(dtype).max).astype(dtype)
+    )
+    expected = sum(1 << i for i in np.flatnonzero(counts[first : first + WORD] >= least))
+    assert enough(counts, first, least) == expected
 
 
 @njit

@@ -63,6 +63,11 @@ def main() -> None:
             classifier.forest.votes(block_features)
         return raw.size
 
+    def cells_only_votes() -> float:
+        for block_features in features:
+            classifier.forest.frequent_votes(block_features, 1, classifier.forest.n_trees // 2 + 1)
+        return raw.size
+
     middle = slice(chosen.edge // 2 - PEER_EDGE // 2, chosen.edge // 2 + PEER_EDGE // 2)
     sample = np.ascontiguousarray(raw[middle, middle, middle])
     sample_rows = classifier.features.compute(sample[None]).reshape(classifier.forest.n_features, -1).T
@@ -76,6 +81,7 @@ def main() -> None:
         tasks: dict[str, Callable[[], float]] = {
             "features, 1 thread": _timed(all_features, time.process_time),
             "votes, 1 thread": _timed(all_votes, time.process_time),
+            "votes for one class where above 0.5, 1 thread": _timed(cells_only_votes, time.process_time),
         }
         for jobs in dict.fromkeys(chosen.jobs):
             tasks[f"whole, file to file, {_threads(jobs)}"] = _timed(

@@ -1,4 +1,4 @@
-"""A real browser for the tests of pages."""
+"""For all tests: no promise depends on how busy the machine is; a real browser for the tests of pages."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "

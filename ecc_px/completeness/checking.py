@@ -214,7 +214,7 @@ def _check_file(
     try:
         with open_volume(path, axes=axes, level=level) as whole:
             volume = whole if channel is None else ChannelView(whole, channel)
-            cut = list(cut_chunks(whole.array_folder)) if isinstance(whole, OmeZarrVolume) else []
+            cut = list(cut_chunks(whole)) if isinstance(whole, OmeZarrVolume) else []
             found = [*(chunk.finding for chunk in cut), *_voxel_size(whole, voxel_um)]
             if path.suffix == ".gz":
                 # A compressed NIfTI file is unpacked by the first read, and fails there as a whole.

@@ -1,12 +1,11 @@
-"""The chunk files of a Zarr array, each by its size: a cut one may read as something, and never as an error.
+"""The chunk files of a Zarr array, each by its size: all that were cut short, where the reading ends at the first.
 
-A chunk that Blosc packed says in its header how long it is; Blosc itself believes that, and decodes whatever lies in
-memory behind a chunk that was cut short. Other codecs notice, and are left to the reading.
+A chunk that Blosc packed says in its header how long it is. Other codecs notice by themselves, and are left to the
+reading.
 """
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,15 +13,13 @@ from pathlib import Path
 
 from ecc_px.completeness.findings import Finding, Kind
 from ecc_px.completeness.fingerprint import belongs_to_image
+from ecc_px.volumes.blosc import HEADER_BYTES, stated_length
+from ecc_px.volumes.ome_zarr import OmeZarrVolume
+from ecc_px.volumes.ome_zarr_store import METADATA
 from ecc_px.volumes.streaming import in_order
-
-_BLOSC_HEADER = 16
-"""Bytes of Blosc's header; the last four are the length of the chunk with it."""
 
 _JOBS = 8
 """Threads: most of the time is waiting for the disk."""
-
-_METADATA = (".zarray", ".zattrs", ".zgroup", ".zmetadata", "zarr.json")
 
 
 @dataclass(frozen=True)
@@ -33,40 +30,27 @@ class CutChunk:
     finding: Finding
 
 
-def cut_chunks(array: Path) -> Iterator[CutChunk]:
-    """Chunk files of an array's folder that are empty or shorter than they say."""
-    fewest = _BLOSC_HEADER if _is_packed_by_blosc(array) else 1
+def cut_chunks(image: OmeZarrVolume) -> Iterator[CutChunk]:
+    """Chunk files of an image's array that are empty or shorter than they say."""
 
     def look_at(file: tuple[str, os.DirEntry[str]]) -> CutChunk | None:
         name, entry = file
-        size, wanted = entry.stat().st_size, fewest
-        if fewest == _BLOSC_HEADER <= size:
-            wanted = _blosc_length(entry.path)
+        size = entry.stat().st_size
+        wanted = _packed_length(entry.path) if image.is_packed_by_blosc else 1
         if size >= wanted:
             return None
         there = f"{size:,} of {wanted:,} bytes are there" if size else "it is empty"
         sentence = f"{entry.path}: the chunk file was cut short: {there}. Copy it again."
         return CutChunk(_place_of(name), Finding(Kind.cut_short, name, sentence))
 
-    for _, cut in in_order(look_at, _files(str(array), ""), _JOBS):
+    for _, cut in in_order(look_at, _files(str(image.array_folder), ""), _JOBS):
         if cut is not None:
             yield cut
 
 
-def _is_packed_by_blosc(array: Path) -> bool:
-    """Whether each file is one chunk that Blosc packed last; in a sharded array, checksums guard the index."""
-    for name in (".zarray", "zarr.json"):
-        if not (array / name).is_file():
-            continue
-        metadata = json.loads((array / name).read_text(encoding="utf-8"))
-        last = (metadata.get("codecs") or [{}])[-1].get("name")
-        return "blosc" in ((metadata.get("compressor") or {}).get("id"), last)
-    return False
-
-
-def _blosc_length(path: str) -> int:
+def _packed_length(path: str) -> int:
     with Path(path).open("rb") as file:
-        return int.from_bytes(file.read(_BLOSC_HEADER)[12:], "little")
+        return stated_length(file.read(HEADER_BYTES))
 
 
 def _files(folder: str, name: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
@@ -74,7 +58,7 @@ def _files(folder: str, name: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
         for entry in entries:
             if entry.is_dir():
                 yield from _files(entry.path, f"{name}{entry.name}/")
-            elif entry.name not in _METADATA and belongs_to_image(entry.name):
+            elif entry.name not in METADATA and belongs_to_image(entry.name):
                 yield f"{name}{entry.name}", entry
 
 

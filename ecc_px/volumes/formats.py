@@ -181,7 +181,7 @@ def _file_format(file: Path) -> Format:
     if suffix in naming.NIFTI_SUFFIXES:
         return "nifti"
     raise UnreadableVolume(
-        f"{file}: it is no image that we read: HDF5, TIFF, NIfTI, OME-Zarr, N5, Imaris, BigDataViewer."
+        f"{file}: it is no image that we read: HDF5, TIFF, NIfTI, OME-Zarr, N5, Imaris, BigDataViewer, CZI, LIF."
     )
 
 

@@ -22,6 +22,7 @@ import numpy.typing as npt
 from ecc_px.errors import InvalidSetting, UnreadableVolume
 from ecc_px.volumes.array_grid import place_text
 from ecc_px.volumes.axes import default_axes
+from ecc_px.volumes.blosc import require_whole
 from ecc_px.volumes.chunks import overlaps
 from ecc_px.volumes.dtypes import native_dtype
 from ecc_px.volumes.naming import volume_name
@@ -41,10 +42,7 @@ _DECODERS: dict[str, Callable[[bytes, int], bytes | bytearray]] = {
 
 
 def _blosc_decoded(data: bytes) -> bytes | bytearray:
-    """Blosc believes its header, and decodes whatever lies in memory behind a block that was cut short."""
-    length = int.from_bytes(data[12:16], "little")
-    if len(data) < 16 or len(data) < length:
-        raise ValueError(f"it was cut short: {len(data):,} of {length:,} bytes are there")
+    require_whole(data, len(data))
     return imagecodecs.blosc_decode(data)
 
 

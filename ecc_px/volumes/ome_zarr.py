@@ -17,6 +17,7 @@ from ecc_px.volumes.axes import default_axes
 from ecc_px.volumes.dtypes import native_dtype
 from ecc_px.volumes.naming import volume_name
 from ecc_px.volumes.ome_zarr_metadata import Multiscale, multiscale_of
+from ecc_px.volumes.ome_zarr_store import guarded, is_packed_by_blosc
 from ecc_px.volumes.volume import SUPPORTED_DTYPES, Layout, Volume
 from ecc_px.volumes.voxel_size import voxel_um_from
 
@@ -53,7 +54,11 @@ class OmeZarrVolume(Volume):
         inner_path, level = self._level_by_path(inner_path, level)
         node = self._open(inner_path)
         self.attributes = _attributes_of(node)
-        image, self._array = self._image_and_array(node, level)
+        image, array = self._image_and_array(node, level)
+        self.array_folder = Path(array.store.root) / str(array.path)
+        """The folder in which the chunk files of this level lie."""
+        self.is_packed_by_blosc = is_packed_by_blosc(array)
+        self._array = guarded(array)
         self.layout = self._layout(image, axes, level, dtypes)
 
     def _open(self, inner_path: str | None) -> Any:
@@ -133,11 +138,6 @@ class OmeZarrVolume(Volume):
             place = ", ".join(f"{a} {s.start}:{s.stop}" for a, s in zip(self.axes, index, strict=True))
             raise UnreadableVolume(f"{self.path}: a chunk is damaged at {place} ({error}). Copy it again.") from error
         return np.asarray(piece).astype(self.dtype, copy=False)
-
-    @property
-    def array_folder(self) -> Path:
-        """The folder in which the chunk files of this level lie."""
-        return Path(self._array.store.root) / str(self._array.path)
 
     def _is_stored(self, index: tuple[slice, ...]) -> bool:
         sizes = self._array.shards or self._array.chunks

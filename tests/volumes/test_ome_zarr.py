@@ -9,6 +9,7 @@ import pytest
 import zarr
 from foreign_files import noise, write_ome_zarr_04, write_ome_zarr_05
 
+from ecc_px.errors import UnreadableVolume
 from ecc_px.volumes import Layout, create_volume, open_volume
 from ecc_px.volumes.blocks import blocks_of, whole
 
@@ -173,3 +174,17 @@ def test_what_was_encoded_ahead_is_stored_as_if_it_had_been_written(version: str
         for encoded in [writer.encode(region, image[(slice(None), *region)]) for region in regions]:
             writer.store(encoded)
     assert files_of(tmp_path / "b" / "a.ome.zarr") == files_of(written)
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_a_chunk_that_was_cut_short_is_never_read_as_something(version: str, tmp_path: Path) -> None:
+    """Blosc alone would go on with what lies in memory behind it."""
+    volume = open_volume(write(tmp_path / "a.ome.zarr", ngff_version=version))
+    chunk = max((file for file in volume.array_folder.rglob("*") if file.is_file()), key=lambda f: f.stat().st_size)
+    packed = chunk.read_bytes()
+    for length in (len(packed) - 1, len(packed) // 2, 40, 15, 0):
+        chunk.write_bytes(packed[:length])
+        with pytest.raises(UnreadableVolume, match=f"a chunk is damaged at .*cut short: {length:,} of"):
+            volume.read()
+    chunk.write_bytes(packed)
+    np.testing.assert_array_equal(volume.read(), IMAGE)

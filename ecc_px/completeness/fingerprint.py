@@ -6,7 +6,6 @@ another one, mostly: bytes between the samples are not looked at.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
@@ -14,9 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from ecc_px.errors import EccPxError, UnreadableVolume
-from ecc_px.volumes.bigdataviewer import read_spim_data
-from ecc_px.volumes.naming import BIGDATAVIEWER_SUFFIXES, TIFF_SUFFIXES, ZARR_SUFFIXES, split_inner_path, suffix_of
+from ecc_px.errors import UnreadableVolume
+from ecc_px.volumes.companions import companions_of, may_tell_of_data
+from ecc_px.volumes.naming import TIFF_SUFFIXES, ZARR_SUFFIXES, split_inner_path, suffix_of
 
 SAMPLE_BYTES = 4096
 """Of each sample: what a disk reads at once anyway."""
@@ -96,15 +95,14 @@ def _fingerprint(source: Path, inner_path: str | None) -> str:
 
 
 def _told_of_by(source: Path) -> Iterator[tuple[str, Path]]:
-    """The image files that a BigDataViewer .xml tells of."""
-    if source.suffix.lower() not in BIGDATAVIEWER_SUFFIXES:
+    """The data files that a BigDataViewer .xml tells of."""
+    if not may_tell_of_data(source):
         return
-    with contextlib.suppress(EccPxError):
-        images = read_spim_data(source).images
-        if images.is_dir():
-            yield from ((f"images/{name}", file) for name, file in _files_in(images))
-        elif images.exists():
-            yield "images", images
+    for number, data in enumerate(companions_of(source) or ()):
+        if data.is_dir():
+            yield from ((f"data {number}/{name}", file) for name, file in _files_in(data))
+        elif data.exists():
+            yield f"data {number}", data
 
 
 def _look_at(file: Path, samples: int) -> bytes:

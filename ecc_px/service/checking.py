@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from ecc_px.classifiers import Classifier, load_classifier
-from ecc_px.completeness import CheckReport, check_input
+from ecc_px.completeness import CheckReport, check_input, fingerprint
 from ecc_px.errors import EccPxError, IncompleteVolume, InvalidSetting, UnknownVoxelSize
 from ecc_px.service.config import Route
 from ecc_px.service.failures import Failure, Kind, consequence, failure_of
-from ecc_px.service.identity import content_of, identity_of
+from ecc_px.service.identity import identity_of
 from ecc_px.service.job import Job
 from ecc_px.service.ledger import Brain, Ledger
 from ecc_px.service.looking import look_at
@@ -78,7 +78,8 @@ def _outcome(
         )
         _refuse(report, brain, route)
         needs = _refuse_misfit(brain, route, classifier)
-        fingerprint = content_of(Path(brain.source))
+        # The check leaves it empty where the share went away at its very end: then this says so.
+        content = report.fingerprint or fingerprint(brain.source)
     except Exception as error:
         if not isinstance(error, EccPxError):
             log.exception("it could not be checked", extra={"brain": brain.title})
@@ -100,9 +101,9 @@ def _outcome(
         remove_reason(folder)
     except EccPxError:
         log.warning("%s can't be removed", folder, extra={"brain": brain.title})
-    identity = identity_of(fingerprint, classifier.sha256, route.settings_hash())
+    identity = identity_of(content, classifier.sha256, route.settings_hash())
     also = {
-        "fingerprint": fingerprint,
+        "fingerprint": content,
         "classifier": classifier.sha256,
         "settings": route.settings_hash(),
         "identity": identity,

@@ -8,8 +8,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ecc_px.completeness.fingerprint import belongs_to_image
-from ecc_px.service.companions import companions_of, may_tell_of_data
 from ecc_px.service.config import Route
+from ecc_px.volumes.companions import companions_of, may_tell_of_data
 from ecc_px.volumes.naming import suffix_of, volume_name
 
 _OF_SERVERS = frozenset({"system volume information", "#recycle", "#snapshot", "@recycle", "lost+found", "found.000"})

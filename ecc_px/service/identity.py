@@ -6,29 +6,12 @@ import hashlib
 from pathlib import Path
 
 from ecc_px.classifiers import sha256_of
-from ecc_px.completeness import fingerprint
-from ecc_px.service.companions import companions_of, may_tell_of_data
 
 
 def identity_of(fingerprint: str, classifier_sha256: str, settings_hash: str) -> str:
     """One text for the three together: with the same one, the results are the same."""
     three = "\n".join((fingerprint, classifier_sha256, settings_hash))
     return "sha256:" + hashlib.sha256(three.encode()).hexdigest()
-
-
-def content_of(source: Path) -> str:
-    """The fingerprint of a brain, the data that an .xml tells of included.
-
-    Raises
-    ------
-    UnreadableVolume
-    """
-    own = fingerprint(source)
-    data = companions_of(source) if may_tell_of_data(source) and source.is_file() else None
-    if data is None:
-        return own
-    all_of_it = "\n".join([own, *(fingerprint(path) for path in data)])
-    return "sha256:" + hashlib.sha256(all_of_it.encode()).hexdigest()
 
 
 class ClassifierHashes:

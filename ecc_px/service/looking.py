@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median_low
 
 from ecc_px.completeness.fingerprint import belongs_to_image
-from ecc_px.service.companions import companions_of, may_tell_of_data
+from ecc_px.volumes.companions import companions_of, may_tell_of_data
 from ecc_px.volumes.naming import TIFF_SUFFIXES
 
 PACE_FILES = 200

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ecc_px.classifiers import Classifier, load_classifier
+from ecc_px.completeness import fingerprint
 from ecc_px.errors import EccPxError, LedgerFailed
 from ecc_px.pipeline import run as pipeline
 from ecc_px.pipeline.forecast import Forecast
@@ -19,7 +20,7 @@ from ecc_px.report.brain import write_report
 from ecc_px.service import results
 from ecc_px.service.config import Route
 from ecc_px.service.failures import consequence, failure_of
-from ecc_px.service.identity import content_of, identity_of
+from ecc_px.service.identity import identity_of
 from ecc_px.service.job import Job, StopWanted
 from ecc_px.service.ledger import Brain, Ledger
 from ecc_px.service.patience import patiently
@@ -75,7 +76,7 @@ def _attempt(
 ) -> tuple[State, str, dict[str, Any]]:
     begun = time.monotonic()
     classifier = load_classifier(route.classifier, flavour=route.flavour)  # type: ignore[arg-type]
-    seen = content_of(Path(brain.source))
+    seen = fingerprint(brain.source)
     if seen != brain.fingerprint:
         return State.arriving, "Its content is not what was checked; it is looked at again.", {"fingerprint": None}
     identity = identity_of(seen, classifier.sha256, route.settings_hash())

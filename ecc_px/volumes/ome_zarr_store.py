@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numcodecs
+import numcodecs  # type: ignore[import-untyped]
 import zarr
 from zarr.storage import LocalStore, WrapperStore
 
@@ -28,7 +28,7 @@ def guarded(array: zarr.Array) -> zarr.Array:
     return zarr.open_array(_WholeChunks(LocalStore(array.store.root, read_only=True)), path=array.path, mode="r")
 
 
-class _WholeChunks(WrapperStore):  # type: ignore[misc]  # zarr is not typed for us
+class _WholeChunks(WrapperStore):
     async def get(self, key: str, prototype: Any, byte_range: Any = None) -> Any:
         data = await super().get(key, prototype, byte_range)
         if data is not None and byte_range is None and key.rpartition("/")[2] not in METADATA:

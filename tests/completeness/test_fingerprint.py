@@ -136,3 +136,16 @@ def test_bigdataviewers_xml_stands_for_its_images(tmp_path: Path) -> None:
         file.seek(-1, os.SEEK_END)
         file.write(b"?")
     assert fingerprint(path) != before
+
+
+def test_images_that_bigdataviewer_divided_are_all_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "brain.xml"
+    path.write_text(
+        "<SpimData><ImageLoader><hdf5>brain.h5</hdf5><partition><path>brain-00.h5</path></partition></ImageLoader>"
+        "</SpimData>"
+    )
+    seen = {fingerprint(path)}
+    for name in ("brain.h5", "brain-00.h5"):
+        (tmp_path / name).write_bytes(b"voxels")
+        seen.add(fingerprint(path))
+    assert len(seen) == 3

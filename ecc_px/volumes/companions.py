@@ -1,4 +1,7 @@
-"""Files that belong to a brain and lie beside it: the data of BigDataViewer, of which the .xml only tells."""
+"""Files that belong to an image and lie beside it: the data of BigDataViewer, of which the .xml only tells.
+
+The .xml is not parsed: its data are wanted while it is still being copied, too.
+"""
 
 from __future__ import annotations
 

@@ -48,45 +48,63 @@ class TypicalCell:
         return self.spread_um[0] / math.sqrt(self.spread_um[1] * self.spread_um[2])
 
 
-def typical_cell(
-    components: Objects, voxel_um: VoxelUm, *, flat: bool, diameter_um: float | None = None
-) -> TypicalCell:
-    """What most single cells of a volume are like.
-
-    Half of the volume of all components that look like a single cell belongs to smaller ones, half to larger ones:
-    specks, however many they are, have no weight.
+class Shapes:
+    """What the typical cell of a volume is learnt from, of connected components as they are found, in any order.
 
     Parameters
     ----------
-    components : Objects
-        All connected components, in raster order.
     voxel_um : (z, y, x) µm
     flat : bool
         The image is a single plane.
-    diameter_um : float, optional
-        As given by a person.
     """
-    whole = components.take(components.fill > LEAST_FILL)
-    diameter = diameter_um or _diameter(components, whole, voxel_um, flat=flat)
-    if flat or len(whole) < ENOUGH:
-        return TypicalCell(diameter, (diameter / BALL,) * 3)
-    z, y, x = (
-        _weighted_median(np.sqrt(whole.covariance[:, axis, axis]) * size, whole.voxels)
-        for axis, size in enumerate(voxel_um)
-    )
-    return TypicalCell(diameter, (z, y, x))
 
+    def __init__(self, voxel_um: VoxelUm, *, flat: bool) -> None:
+        self._voxel_um, self._flat = voxel_um, flat
+        nothing = np.zeros(0, np.int64)
+        self._voxels = [nothing]
+        self._single_voxels = [nothing]
+        self._whole_voxels = [nothing]
+        self._spread_um = [np.zeros((0, 3))]
 
-def _diameter(components: Objects, whole: Objects, voxel_um: VoxelUm, *, flat: bool) -> float:
-    """Of the ball or disc; `whole` are the components that are no clusters."""
-    size = math.sqrt(voxel_um[1] * voxel_um[2]) if flat else math.cbrt(math.prod(voxel_um))
-    if not len(components):
-        return size
-    single = whole.voxels[whole.elongation(voxel_um) < MOST_ELONGATED]
-    voxels = single if len(single) else components.voxels
-    typical = int(_weighted_median(voxels, voxels))
-    edges = math.sqrt(4 / math.pi * typical) if flat else math.cbrt(6 / math.pi * typical)
-    return size * max(edges - 2 * BLURRED_EDGE, 1.0)
+    def add(self, components: Objects) -> None:
+        """Take in components of which nothing is missing."""
+        if not len(components):
+            return
+        whole = components.take(components.fill > LEAST_FILL)
+        self._voxels.append(components.voxels)
+        self._single_voxels.append(whole.voxels[whole.elongation(self._voxel_um) < MOST_ELONGATED])
+        self._whole_voxels.append(whole.voxels)
+        self._spread_um.append(np.sqrt(np.diagonal(whole.covariance, axis1=1, axis2=2)) * self._voxel_um)
+
+    def typical_cell(self, diameter_um: float | None = None) -> TypicalCell:
+        """What most single cells of the volume are like.
+
+        Half of the volume of all components that look like a single cell belongs to smaller ones, half to larger ones:
+        specks, however many they are, have no weight.
+
+        Parameters
+        ----------
+        diameter_um : float, optional
+            As given by a person.
+        """
+        diameter = diameter_um or self._diameter()
+        voxels = np.concatenate(self._whole_voxels)
+        if self._flat or len(voxels) < ENOUGH:
+            return TypicalCell(diameter, (diameter / BALL,) * 3)
+        z, y, x = (_weighted_median(np.concatenate([s[:, k] for s in self._spread_um]), voxels) for k in range(3))
+        return TypicalCell(diameter, (z, y, x))
+
+    def _diameter(self) -> float:
+        """Of the ball or disc."""
+        flat, (depth, height, width) = self._flat, self._voxel_um
+        size = math.sqrt(height * width) if flat else math.cbrt(depth * height * width)
+        single = np.concatenate(self._single_voxels)
+        voxels = single if len(single) else np.concatenate(self._voxels)
+        if not len(voxels):
+            return size
+        typical = int(_weighted_median(voxels, voxels))
+        edges = math.sqrt(4 / math.pi * typical) if flat else math.cbrt(6 / math.pi * typical)
+        return size * max(edges - 2 * BLURRED_EDGE, 1.0)
 
 
 def _weighted_median(values: npt.NDArray[np.float64 | np.int64], weights: npt.NDArray[np.int64]) -> float:

@@ -16,15 +16,14 @@ from pathlib import Path
 from typing import Any, get_args
 
 from ecc_px.cells.block_shape import LARGEST_BLOCK, LARGEST_SPLIT_BLOCK, block_shape_for
-from ecc_px.cells.diameter import typical_cell
 from ecc_px.cells.inputs import Inputs, Kind, channel_of_class, kind_of, label_of_class
 from ecc_px.cells.measuring import BackgroundMode, IntensityMode
-from ecc_px.cells.objects import Objects
+from ecc_px.cells.packing import PackedObjects
 from ecc_px.cells.passes import Passes
 from ecc_px.cells.selection import Evidence, Sorting
 from ecc_px.cells.settings import Input, Like, Settings, refuse_unknown, settings_for
 from ecc_px.cells.splitting import Split, Splitter
-from ecc_px.cells.table import Cells, Summary, cells_table, ecc_table
+from ecc_px.cells.table import Cells, Origin, Summary, TableRows
 from ecc_px.errors import InvalidSetting, UnknownVoxelSize
 from ecc_px.volumes import Volume, VoxelUm, open_volume
 from ecc_px.volumes.blocks import Shape
@@ -175,14 +174,11 @@ def find_cells(
         passes = Passes(inputs, voxel_um, core, jobs, executor, count, progress or (lambda done, total: None))
         objects, summary = _find(passes, settings)
         measured = passes.intensities(count - 1, objects, settings.measuring)
-        if settings.is_like_ecc:
-            table = ecc_table(objects, measured, voxel_um)
-        else:
-            table = cells_table(objects, measured, inputs, voxel_um)
+        origin = Origin.of(inputs, voxel_um, like_ecc=settings.is_like_ecc)
     if not len(objects):
         asked = f"threshold {inputs.threshold:g}, " if kind == "probabilities" else ""
         warnings += (f"{image.path}: no cell was found ({asked}{summary.objects} objects).",)
-    return Cells(table, summary, voxel_um, warnings)
+    return Cells(TableRows(objects, measured, origin), summary, voxel_um, warnings)
 
 
 def effective_settings(image: Volume | None = None, **settings: Any) -> dict[str, Any]:
@@ -231,26 +227,23 @@ def _settings(every: dict[str, Any], image: Volume | None) -> Settings:
     return settings_for(kind, **{name: every[name] for name in names})
 
 
-def _find(passes: Passes, settings: Settings) -> tuple[Objects, Summary]:
-    """All objects that are cells, in raster order, and what became of the others."""
+def _find(passes: Passes, settings: Settings) -> tuple[PackedObjects, Summary]:
+    """All objects that are cells, and what became of the others."""
     inputs, number, splitter, evidence = passes.inputs, 0, None, None
     connectivity = settings.selection.connectivity
     if settings.is_split:
-        components = passes.shapes(number, connectivity)
+        cell = passes.shapes(number, connectivity).typical_cell(settings.diameter_um)
         number += 1
-        flat = inputs.shape[0] == 1
-        cell = typical_cell(components, passes.voxel_um, flat=flat, diameter_um=settings.diameter_um)
         splitter = Splitter(settings.split, cell, passes.voxel_um, inputs.shape)
-        evidence = Evidence(cell, passes.voxel_um, flat, inputs.probability_units)
+        evidence = Evidence(cell, passes.voxel_um, inputs.shape[0] == 1, inputs.probability_units)
     found = Sorting(settings.selection, evidence)
     if inputs.kind == "labels":
         excluded = passes.labelled(number, found)
     else:
         excluded = passes.components(number, connectivity, splitter, found)
-    objects = found.cells()
-    n, small, large = len(objects), found.too_small, found.too_large
+    n, small, large = len(found.cells), found.too_small, found.too_large
     diameter = None if splitter is None else splitter.cell.diameter_um
-    return objects, Summary(found.components, n + small + large, small, large, n, excluded, diameter)
+    return found.cells, Summary(found.components, n + small + large, small, large, n, excluded, diameter)
 
 
 def _open(volume: str | Path | Volume, opened: ExitStack, **options: Any) -> Volume:

@@ -123,10 +123,6 @@ class Objects:
         kept, group = np.unique(np.where(flat, lead, np.arange(len(self))), return_inverse=True)
         return of_component if len(kept) == len(self) else of_component.grouped(group, len(kept))
 
-    def in_raster_order(self) -> Self:
-        """Sorted by first voxel, the one order that no cut of the volume changes."""
-        return self.take(np.argsort(self.first))
-
     @property
     def centroid(self) -> npt.NDArray[np.float64]:
         """(n, 3) unweighted centre of mass, as a (z, y, x) voxel index with fraction."""

@@ -11,10 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ecc_px.cells.components import BlockObjects, Voxels, objects_of_block, objects_of_labels
+from ecc_px.cells.diameter import Shapes
 from ecc_px.cells.inputs import Inputs, Sample
 from ecc_px.cells.measuring import Intensities, Measuring, measure, measured_voxels
 from ecc_px.cells.numbering import place_in
 from ecc_px.cells.objects import Objects
+from ecc_px.cells.packing import PackedObjects
 from ecc_px.cells.seams import Seams
 from ecc_px.cells.selection import Sorting
 from ecc_px.cells.splitting import Splitter
@@ -50,9 +52,9 @@ class Passes:
     count: int
     report: Progress
 
-    def shapes(self, number: int, connectivity: int) -> Objects:
-        """All connected components, without their intensities."""
-        found = Sorting()
+    def shapes(self, number: int, connectivity: int) -> Shapes:
+        """Those of all connected components."""
+        found = Shapes(self.voxel_um, flat=self.inputs.shape[0] == 1)
         seams = Seams(self.inputs.shape, self.core, connectivity)
         work = partial(_shapes_of_block, self.inputs, connectivity)
         for block, objects in self._worked_out(work, self._blocks()):
@@ -60,7 +62,7 @@ class Passes:
             found.add(seams.add(self._place(block), objects))
             self._report(number, block)
         found.add(seams.finish())
-        return found.cells()
+        return found
 
     def components(self, number: int, connectivity: int, splitter: Splitter | None, found: Sorting) -> int:
         """Hand all connected components, or what they are split into, to `found`; returns the voxels left out."""
@@ -89,10 +91,10 @@ class Passes:
         found.add(parts)
         return excluded_voxels
 
-    def intensities(self, number: int, objects: Objects, how: Measuring) -> Intensities:
+    def intensities(self, number: int, objects: PackedObjects, how: Measuring) -> Intensities:
         """Signal and background of every object, each measured in the block that holds its centre."""
         out = Intensities(np.zeros(len(objects)), np.zeros(len(objects)))
-        groups = ((group, objects.take(group)) for group in _by_block(objects.centre, self.core))
+        groups = ((group, objects.take(group)) for group in _by_block(objects, self.core, self.inputs.shape))
         work = partial(_intensities_of_group, self.inputs, how, self.voxel_um)
         voxels, done = int(np.prod(self.inputs.shape)), 0
         for (group, _), measured in self._worked_out(work, groups):
@@ -207,12 +209,19 @@ def _beside(excluded: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     return beside
 
 
-def _by_block(centres: npt.NDArray[np.int64], core: Shape) -> Iterator[npt.NDArray[np.int64]]:
-    """Indices of the centres in each block that has any, block after block."""
-    places = centres // np.array(core)
-    order = np.lexsort(places.T[::-1])
-    is_next = np.any(np.diff(places[order], axis=0) != 0, axis=1)
-    yield from (group for group in np.split(order, np.flatnonzero(is_next) + 1) if len(group))
+def _by_block(objects: PackedObjects, core: Shape, shape: Shape) -> Iterator[npt.NDArray[np.int64]]:
+    """Numbers of the objects whose centres lie in each block that has any, block after block."""
+    _, rows, columns = (-(-extent // n) for extent, n in zip(shape, core, strict=True))
+    parts = [np.zeros(0, np.int64)]
+    for some in objects.pieces():
+        z, y, x = (some.centre // np.array(core)).T
+        parts.append((z * rows + y) * columns + x)
+    place = np.concatenate(parts)
+    del parts
+    order = np.argsort(place, kind="stable")
+    cuts = np.flatnonzero(np.diff(place[order])) + 1
+    del place
+    yield from (group for group in np.split(order, cuts) if len(group))
 
 
 def _surroundings(centres: npt.NDArray[np.int64], reach: Shape, shape: Shape) -> Region:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from ecc_px.cells.diameter import TypicalCell
 from ecc_px.cells.objects import Objects
+from ecc_px.cells.packing import PackedObjects
 from ecc_px.cells.runs import STEPS
 from ecc_px.errors import InvalidSetting
 from ecc_px.volumes.volume import VoxelUm
@@ -120,16 +121,20 @@ class Sorting:
 
     Parameters
     ----------
-    selection : Selection, optional
-        Default: every object is a cell.
+    selection : Selection
     evidence : Evidence, optional
         Default: none is asked for.
+
+    Attributes
+    ----------
+    cells : PackedObjects
+    components, too_small, too_large : int
     """
 
-    def __init__(self, selection: Selection | None = None, evidence: Evidence | None = None) -> None:
-        self._selection = selection or Selection()
+    def __init__(self, selection: Selection, evidence: Evidence | None = None) -> None:
+        self._selection = selection
         self._evidence = evidence
-        self._kept: list[Objects] = []
+        self.cells = PackedObjects()
         self.components = self.too_small = self.too_large = 0
 
     def add(self, objects: Objects) -> None:
@@ -143,8 +148,4 @@ class Sorting:
         self.components += len(np.unique(objects.component))
         self.too_small += int(small.sum())
         self.too_large += int((large & ~small).sum())
-        self._kept.append(objects.take(~(small | large)))
-
-    def cells(self) -> Objects:
-        """What was kept, in raster order."""
-        return Objects.concatenated(self._kept).in_raster_order()
+        self.cells.add(objects.take(~(small | large)))

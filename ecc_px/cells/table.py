@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +15,7 @@ import pandas as pd
 from ecc_px.cells.inputs import Inputs
 from ecc_px.cells.measuring import Intensities
 from ecc_px.cells.objects import Objects, intensity_units
+from ecc_px.cells.packing import AT_ONCE, PackedObjects
 from ecc_px.volumes.blocks import Shape
 from ecc_px.volumes.partial import written_whole
 from ecc_px.volumes.volume import VoxelUm
@@ -85,15 +88,87 @@ class Summary:
     diameter_um: float | None = None
 
 
+@dataclass(frozen=True)
+class Origin:
+    """What the objects of a table are made of.
+
+    Parameters
+    ----------
+    shape : (z, y, x)
+    voxel_um : (z, y, x) µm
+    raw_dtype
+    probability_units : int
+        Units of `Objects.probability_sum` that make a probability of 1.
+    of_labels : bool
+        The objects have numbers of their own.
+    like_ecc : bool
+        The table is ecc's.
+    """
+
+    shape: Shape
+    voxel_um: VoxelUm
+    raw_dtype: np.dtype[Any]
+    probability_units: int
+    of_labels: bool
+    like_ecc: bool
+
+    @classmethod
+    def of(cls, inputs: Inputs, voxel_um: VoxelUm, *, like_ecc: bool) -> Self:
+        units, of_labels = inputs.probability_units, inputs.kind == "labels"
+        return cls(inputs.shape, voxel_um, inputs.raw.dtype, units, of_labels, like_ecc)
+
+
+class TableRows:
+    """The rows of a table of cells, made some at a time: as a table, millions of them would fill the memory.
+
+    Parameters
+    ----------
+    objects : PackedObjects
+    intensities : Intensities
+        Of each of them.
+    origin : Origin
+    """
+
+    def __init__(self, objects: PackedObjects, intensities: Intensities, origin: Origin) -> None:
+        self._objects, self._intensities, self._origin = objects, intensities, origin
+        self._order = objects.raster_order()
+        has_numbers = origin.of_labels or origin.like_ecc
+        self._components = None if has_numbers else np.unique(objects.column("component"))
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return COLUMNS if self._origin.like_ecc else COLUMNS + FURTHER_COLUMNS
+
+    def pieces(self) -> Iterator[pd.DataFrame]:
+        """The rows in raster order of the cells' first voxels, some at a time; at least one piece, if an empty one."""
+        for start in range(0, max(1, len(self)), AT_ONCE):
+            which = self._order[start : start + AT_ONCE]
+            objects = self._objects.take(which)
+            intensities = Intensities(self._intensities.signal[which], self._intensities.background[which])
+            if self._origin.like_ecc:
+                piece = ecc_table(objects, intensities, self._origin.voxel_um)
+            else:
+                piece = cells_table(objects, intensities, self._numbers(objects), self._origin)
+            piece.index = pd.RangeIndex(start, start + len(piece))
+            yield piece
+
+    def _numbers(self, objects: Objects) -> npt.NDArray[np.int64]:
+        """Number of the component, from 1 in raster order of those with a cell; of a label image, the label."""
+        if self._components is None:
+            return objects.component
+        return np.searchsorted(self._components, objects.component) + 1
+
+
 @dataclass(frozen=True, eq=False)
 class Cells:
     """Cells of one volume.
 
     Parameters
     ----------
-    table : DataFrame
-        One row per cell, in the raster order of their first voxels. `COLUMNS`, and unless it is like ecc's,
-        `FURTHER_COLUMNS`; docs/cells.md says what each is and in which units.
+    rows : TableRows
     summary : Summary
     voxel_um : (z, y, x) µm
         The voxel size that the table was made with.
@@ -101,13 +176,26 @@ class Cells:
         What a person should know before trusting the table.
     """
 
-    table: pd.DataFrame
+    rows: TableRows
     summary: Summary
     voxel_um: VoxelUm
     warnings: tuple[str, ...] = ()
 
     def __len__(self) -> int:
-        return len(self.table)
+        return len(self.rows)
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """One row per cell, in the raster order of their first voxels; made when it is first asked for.
+
+        `COLUMNS`, and unless it is like ecc's, `FURTHER_COLUMNS`; docs/cells.md says what each is and in which units.
+        """
+        values: dict[str, npt.NDArray[Any]] = {}
+        for piece in self.rows.pieces():
+            for name in self.rows.columns:
+                column = piece[name].to_numpy()
+                values.setdefault(name, np.empty(len(self), column.dtype))[piece.index] = column
+        return pd.DataFrame(values, copy=False)
 
     def write_csv(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write the table: comma, header, two decimals, no index. The file appears whole or not at all.
@@ -120,9 +208,15 @@ class Cells:
             It can't be written.
         """
         path = Path(path)
-        finer = {name: self.table[name].map(f"{{:.{n}f}}".format) for name, n in DECIMALS.items() if name in self.table}
-        with written_whole(path, overwrite=overwrite) as temporary:
-            self.table.assign(**finer).to_csv(temporary, index=False, float_format="%.2f", lineterminator="\n")
+        with (
+            written_whole(path, overwrite=overwrite) as temporary,
+            temporary.open("w", encoding="utf-8", newline="") as out,
+        ):
+            out.write(",".join(self.rows.columns) + "\n")
+            for rows in self.rows.pieces():
+                finer = {name: rows[name].map(f"{{:.{n}f}}".format) for name, n in DECIMALS.items() if name in rows}
+                table = rows.assign(**finer)
+                table.to_csv(out, header=False, index=False, float_format="%.2f", lineterminator="\n")
         return path
 
 
@@ -140,22 +234,24 @@ def ecc_table(objects: Objects, intensities: Intensities, voxel_um: VoxelUm) -> 
     return _ecc_columns(objects, objects.centre, intensities, voxel_um)
 
 
-def cells_table(objects: Objects, intensities: Intensities, inputs: Inputs, voxel_um: VoxelUm) -> pd.DataFrame:
-    """One row per object, in their order: all that is known of it."""
-    raw = inputs.raw.dtype
-    units = intensity_units(raw)
-    position = objects.weighted_centroid(intensities.background, raw)
+def cells_table(
+    objects: Objects, intensities: Intensities, numbers: npt.NDArray[np.int64], origin: Origin
+) -> pd.DataFrame:
+    """One row per object, in their order: all that is known of it; `numbers` are those of its component."""
+    voxel_um = origin.voxel_um
+    units = intensity_units(origin.raw_dtype)
+    position = objects.weighted_centroid(intensities.background, origin.raw_dtype)
     table = _ecc_columns(objects, position, intensities, voxel_um)
     z, y, x = (objects.centroid * np.array(voxel_um)).T
     with np.errstate(divide="ignore", invalid="ignore"):
         above_background = intensities.signal / intensities.background
-    probability = objects.probability_sum / inputs.probability_units
+    probability = objects.probability_sum / origin.probability_units
     (z0, y0, x0), (z1, y1, x1) = objects.lower.T, objects.upper.T
     further = (
         x, y, z, objects.voxels, probability * np.prod(voxel_um), objects.raw_sum / (objects.voxels * units),
         objects.raw_max / units, above_background, probability / objects.voxels, objects.elongation(voxel_um),
-        x0, x1, y0, y1, z0, z1, _at_border(objects, inputs.shape).astype(int),
-        (objects.beside_excluded > 0).astype(int), _object_numbers(objects, inputs),
+        x0, x1, y0, y1, z0, z1, _at_border(objects, origin.shape).astype(int),
+        (objects.beside_excluded > 0).astype(int), numbers,
     )  # fmt: skip
     return table.assign(**dict(zip(FURTHER_COLUMNS, further, strict=True)))
 
@@ -174,10 +270,3 @@ def _at_border(objects: Objects, shape: Shape) -> npt.NDArray[np.bool_]:
     """Whether an object touches the border of the volume; a volume of one plane has none along z."""
     extent = np.array(shape)
     return np.any(((objects.lower == 0) | (objects.upper == extent - 1)) & (extent > 1), axis=1)
-
-
-def _object_numbers(objects: Objects, inputs: Inputs) -> npt.NDArray[np.int64]:
-    """Number of the component, from 1 in raster order of those with a cell; of a label image, the label."""
-    if inputs.kind == "labels":
-        return objects.component
-    return np.unique(objects.component, return_inverse=True)[1] + 1

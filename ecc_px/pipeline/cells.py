@@ -71,8 +71,8 @@ def write_cells(
         forget_receipt(path)
         cells.write_csv(path, overwrite=overwrite)
         content = {
-            "columns": list(cells.table.columns),
-            "units": {name: UNITS[name] for name in cells.table.columns},
+            "columns": list(cells.rows.columns),
+            "units": {name: UNITS[name] for name in cells.rows.columns},
             "summary": asdict(cells.summary),
             "warnings": list(cells.warnings),
             "voxel_um_zyx": list(cells.voxel_um),

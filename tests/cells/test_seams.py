@@ -23,7 +23,8 @@ def test_objects_are_complete_however_early_they_are_let_go_of(connectivity, den
         complete = seams.add((z, y, x), piece)
         early += len(complete)
         found += [piece.closed, complete]
-    objects = Objects.concatenated([*found, seams.finish()]).in_raster_order()
+    objects = Objects.concatenated([*found, seams.finish()])
+    objects = objects.take(np.argsort(objects.first))
 
     structure = ndimage.generate_binary_structure(3, 1 if connectivity == 6 else 3)
     labels, count = ndimage.label(foreground, structure)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,7 @@ from ecc_px.features import FeatureSet, Flavour
 from ecc_px.ilastik import Project, read_project
 from ecc_px.labels import LabelClass
 from ecc_px.models.forest import Forest
-from ecc_px.volumes.blocks import Shape
+from ecc_px.volumes.blocks import Block, Shape, shape_of
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,21 @@ class Classifier:
         spread = np.zeros((len(self.classes), *known.shape[1:]), np.float32)
         spread[self.forest.labels - 1] = known
         return spread
+
+    def apply(self, image: npt.NDArray[Any], block: Block, shape: Shape) -> npt.NDArray[np.float32]:
+        """Probabilities of a block straight from its voxels, arguments as in `FeatureSet.compute`.
+
+        The same as `probabilities` of its features, which are never there all at once: a strip of them is voted on
+        while it is in cache.
+        """
+        out = np.empty((len(self.classes), *shape_of(block.core)), np.float32)
+        every_class = self.forest.n_classes == len(self.classes)
+        for rows, features in self.features.strips(image, block, shape):
+            if every_class:
+                self.forest.probabilities(features, out[:, :, rows])
+            else:
+                out[:, :, rows] = self.probabilities(features)
+        return out
 
 
 def load_classifier(path: str | Path, *, flavour: Flavour = "ilastik") -> Classifier:

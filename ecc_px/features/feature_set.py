@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -30,6 +30,10 @@ from ecc_px.filters.structure_tensor import structure_tensor_eigenvalues
 from ecc_px.volumes.blocks import Block, Region, Shape, shape_of, whole
 
 STRUCTURE_TENSOR = "StructureTensorEigenvalues"
+
+STRIP_ROWS = 16
+FLAT_STRIP_ROWS = 64
+"""Rows of a strip, as many as the filters sweep and the votes box together: 16 columns of 64 planes have 16 MB."""
 
 _FEW_VOXELS = 8
 """An image of so many voxels is computed as it is, also if it is constant."""
@@ -179,9 +183,54 @@ class FeatureSet:
         as_float = scratch("image", *image.shape[1:])
         for channel, channel_image in enumerate(image):
             as_float[:] = channel_image
+            places = self._places(channel, len(image), flat)
             for step in self._steps:
-                step.compute(as_float, source, output, extent, self._places(channel, len(image), flat), out)
+                smoothed, around = step.smooth(as_float, source, output, extent, "smoothed")
+                step.filter(smoothed, around, output, extent, places, out)
         return out
+
+    def strips(
+        self, image: npt.NDArray[Any], block: Block, shape: Shape
+    ) -> Iterator[tuple[slice, npt.NDArray[np.float32]]]:
+        """Features of a block, some rows of all its planes after the other: for whoever needs them once, from cache.
+
+        Parameters
+        ----------
+        image, block, shape
+            As in `compute`.
+
+        Yields
+        ------
+        rows : slice
+            Along y, in the block's core.
+        features : (columns, z, rows, x) float32
+            What `compute` gives there; valid until the next strip is asked for.
+
+        Notes
+        -----
+        A constant image, or a set with a structure tensor, which has no cheap strips, is one strip.
+        """
+        depth, height, width = shape_of(block.core)
+        flat = shape[0] == 1
+        if is_constant(image) or any(step.has_structure_tensor for step in self._steps):
+            yield slice(0, height), self.compute(image, block, shape)
+            return
+        as_float = scratch("image", *image.shape[1:])
+        sources = []
+        for channel, channel_image in enumerate(image):
+            as_float[:] = channel_image
+            places = self._places(channel, len(image), flat)
+            for number, step in enumerate(self._steps):
+                name = f"smoothed, channel {channel}, step {number}"
+                sources.append((step, places, *step.smooth(as_float, block.outer, block.core, shape, name)))
+        z, y, x = block.core
+        for top in range(0, height, rows := FLAT_STRIP_ROWS if flat else STRIP_ROWS):
+            part = slice(top, min(top + rows, height))
+            output = (z, slice(y.start + part.start, y.start + part.stop), x)
+            out = scratch("strip", self.count(len(image), flat=flat), depth, part.stop - part.start, width)
+            for step, places, smoothed, around in sources:
+                step.filter(smoothed, around, output, shape, places, out)
+            yield part, out
 
     @cached_property
     def _steps(self) -> tuple[_ScaleStep, ...]:
@@ -241,10 +290,22 @@ class _ScaleStep:
     def is_2d(self, flat: bool) -> bool:
         return flat or bool(self.in_2d)
 
-    def compute(
+    def smooth(
+        self, image: npt.NDArray[np.float32], source: Region, output: Region, extent: Shape, name: str
+    ) -> tuple[npt.NDArray[np.float32], Region]:
+        """The first smoothing of one channel, in the scratch array `name`, and its region: `output` and around it."""
+        in_2d = self.is_2d(extent[0] == 1)
+        reaches = (0 if in_2d else self.filter_reach, self.filter_reach, self.filter_reach)
+        z, y, x = (grow(o, r, n) for o, r, n in zip(output, reaches, extent, strict=True))
+        around = (z, y, x)
+        smoothed = scratch(name, *shape_of(around))
+        smooth(image, source, around, extent, self.taps, in_2d=in_2d, out=smoothed)
+        return smoothed, around
+
+    def filter(
         self,
-        image: npt.NDArray[np.float32],
-        source: Region,
+        smoothed: npt.NDArray[np.float32],
+        around: Region,
         output: Region,
         extent: Shape,
         places: dict[Feature, int],
@@ -252,11 +313,6 @@ class _ScaleStep:
     ) -> None:
         """Write this scale's features of one channel to their columns of `out`."""
         in_2d = self.is_2d(extent[0] == 1)
-        reaches = (0 if in_2d else self.filter_reach, self.filter_reach, self.filter_reach)
-        z, y, x = (grow(o, r, n) for o, r, n in zip(output, reaches, extent, strict=True))
-        around = (z, y, x)
-        smoothed = scratch("smoothed", *shape_of(around))
-        smooth(image, source, around, extent, self.taps, in_2d=in_2d, out=smoothed)
         column = {feature.filter: places[feature] for feature in self.features}
         channels = Channels(
             smoothing=column.get("GaussianSmoothing", -1),

@@ -94,6 +94,8 @@ class Forest:
         self._require_pure()
         self._check_features(features)
         out = _output(out, (self.n_classes, *features.shape[1:]), _count_dtype(self.n_trees))
+        if not out.flags.c_contiguous:
+            raise ValueError("out: a C-contiguous array")
         if _is_one_voxel_repeated(features):
             out[:] = self.votes(features[:, :1, :1, :1].copy())
         else:
@@ -162,7 +164,7 @@ class Forest:
         features : (F, z, y, x) float32
             Read in place if x is contiguous.
         out : (C, z, y, x) float32, optional
-            C-contiguous array to write to.
+            Array to write to.
 
         Returns
         -------
@@ -267,6 +269,6 @@ def _is_one_voxel_repeated(features: Features) -> bool:
 def _output(out: npt.NDArray[Any] | None, shape: tuple[int, ...], dtype: type[Any]) -> npt.NDArray[Any]:
     if out is None:
         return np.empty(shape, dtype)
-    if out.shape != shape or out.dtype != dtype or not out.flags.c_contiguous:
-        raise ValueError(f"out: C-contiguous {shape} {dtype.__name__}, not {out.shape} {out.dtype}")
+    if out.shape != shape or out.dtype != dtype:
+        raise ValueError(f"out: {shape} {dtype.__name__}, not {out.shape} {out.dtype}")
     return out

@@ -119,9 +119,14 @@ class Computation:
         return replace(made, dark=dark)
 
     def _computed(self, block: Block, image: npt.NDArray[Any], inside: npt.NDArray[np.bool_] | None) -> ComputedBlock:
-        features = self.classifier.features.compute(image, block, self.volume.shape)
-        only_features = all(plan.kind == "features" for plan in self.plans)
-        probabilities = None if only_features else self.classifier.probabilities(features)
+        kinds = {plan.kind for plan in self.plans}
+        features = probabilities = None
+        if "features" in kinds:
+            features = self.classifier.features.compute(image, block, self.volume.shape)
+            if kinds != {"features"}:
+                probabilities = self.classifier.probabilities(features)
+        else:
+            probabilities = self.classifier.apply(image, block, self.volume.shape)
         without_votes = 0
         if probabilities is not None and self.volume.dtype.kind == "f":
             voteless = ~probabilities.any(axis=0)

@@ -36,7 +36,7 @@ class ExportPlan:
 
     def image(
         self,
-        features: npt.NDArray[np.float32],
+        features: npt.NDArray[np.float32] | None,
         probabilities: npt.NDArray[np.float32] | None,
         inside: npt.NDArray[np.bool_] | None,
     ) -> npt.NDArray[Any]:
@@ -44,8 +44,10 @@ class ExportPlan:
 
         Outside of the prediction mask (`inside` is False), everything is 0.
         """
+        image: npt.NDArray[Any]
         if self.kind == "features":
-            image: npt.NDArray[Any] = features
+            assert features is not None
+            image = features
         else:
             assert probabilities is not None
             if self.kind == "probabilities":

@@ -7,6 +7,7 @@ from math import prod
 from pathlib import Path
 
 from ecc_px.errors import InvalidSetting
+from ecc_px.features.feature_set import FLAT_STRIP_ROWS, STRIP_ROWS
 from ecc_px.pipeline.block_groups import Computation
 from ecc_px.volumes.blocks import Shape
 from ecc_px.volumes.hdf5_chunks import CACHE_BYTES
@@ -45,7 +46,10 @@ def memory_needed(computation: Computation, block: Shape, run_length: int, jobs:
 
 
 def _of_a_thread(computation: Computation, block: Shape, run_length: int) -> int:
-    """A run of raw voxels; one block's float32 copy, features, votes and images; the run's encoded images."""
+    """A run of raw voxels; one block's float32 copy, features, votes and images; the run's encoded images.
+
+    Features are there as a whole, or as a strip and the smoothed images that it is made from: the larger is counted.
+    """
     volume, classifier = computation.volume, computation.classifier
     flat = volume.shape[0] == 1
     halo = classifier.features.halo(flat=flat)
@@ -57,9 +61,12 @@ def _of_a_thread(computation: Computation, block: Shape, run_length: int) -> int
     images = sum(plan.dtype.itemsize * len(plan.channel_names) for plan in computation.plans)
     raw = 2 * outer_run * volume.channels * volume.dtype.itemsize
     filtered = outer * 4 * (volume.channels + 3)
-    voted = prod(core) * (4 * columns + 12 * len(classifier.classes) + 3 * images)
+    smoothed = volume.channels * len({(f.scale, f.in_2d) for f in classifier.features.features}) * outer
+    strip = columns * prod(core) * min(FLAT_STRIP_ROWS if flat else STRIP_ROWS, core[1]) // core[1]
+    featured = 4 * max(columns * prod(core), smoothed + strip)
+    voted = prod(core) * (12 * len(classifier.classes) + 3 * images)
     encoded = prod(run) * images
-    return raw + filtered + voted + encoded
+    return raw + filtered + featured + voted + encoded
 
 
 def _cache(computation: Computation) -> int:

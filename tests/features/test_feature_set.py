@@ -106,8 +106,8 @@ def test_flat_volume_is_filtered_in_2d():
 
 @settings(max_examples=25, deadline=None)
 @given(st.data())
-def test_blockwise_equals_whole_bit_for_bit(data):
-    shape = tuple(data.draw(st.integers(low, high)) for low, high in ((1, 20), (7, 30), (7, 40)))
+def test_blockwise_and_strip_by_strip_equal_whole_bit_for_bit(data):
+    shape = tuple(data.draw(st.integers(low, high)) for low, high in ((1, 20), (7, 40), (7, 40)))
     core = tuple(data.draw(st.integers(1, n)) for n in shape)
     scales = st.sampled_from([0.3, 0.7, 1.0, 1.6, 2.2])
     feature = st.builds(Feature, st.sampled_from(sorted(FILTER_NAMES)), scales, st.sampled_from([None, False, True]))
@@ -117,13 +117,22 @@ def test_blockwise_equals_whole_bit_for_bit(data):
     image = (rng.random((channels, *shape)) * 60_000).astype(np.uint16)
 
     whole = chosen.compute(image)
-    pieced = np.full_like(whole, np.nan)
     blocks = list(blocks_of(shape, core, chosen.halo(flat=shape[0] == 1)))
     for block in blocks[:: max(1, len(blocks) // 12)]:
-        pieced[(slice(None), *block.core)] = chosen.compute(image[(slice(None), *block.outer)], block, shape)
-        np.testing.assert_array_equal(
-            pieced[(slice(None), *block.core)].view(np.uint32), whole[(slice(None), *block.core)].view(np.uint32)
-        )
+        core = whole[(slice(None), *block.core)].view(np.uint32)
+        outer = image[(slice(None), *block.outer)]
+        np.testing.assert_array_equal(chosen.compute(outer, block, shape).view(np.uint32), core)
+        strips = [(rows, strip.copy()) for rows, strip in chosen.strips(outer, block, shape)]
+        assert [rows.stop for rows, _ in strips[:-1]] == [rows.start for rows, _ in strips[1:]]
+        np.testing.assert_array_equal(np.concatenate([strip for _, strip in strips], axis=2).view(np.uint32), core)
+
+
+def test_a_strip_holds_few_rows_and_the_next_one_takes_its_memory():
+    image = np.random.default_rng(1).random((1, 6, 40, 50), np.float32)
+    (block,) = blocks_of(image.shape[1:], image.shape[1:], ECC.halo())
+    first, second, last = (features for _, features in ECC.strips(image, block, image.shape[1:]))
+    assert (first.shape, last.shape) == ((16, 6, 16, 50), (16, 6, 8, 50))
+    assert np.shares_memory(first, second)
 
 
 @pytest.mark.parametrize("shape", [(12, 15, 20), (1, 15, 20)])

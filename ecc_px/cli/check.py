@@ -70,10 +70,10 @@ def lines_about(report: CheckReport) -> list[str]:
     if report.more:
         lines.append(f"… and {report.more:,} more like these.")
     lines += [f"Warning: {warning.sentence}" for warning in report.warnings]
-    looked_at = "names, sizes and headers" if report.quick else "every voxel"
+    looked_at = "; looked at " + ("names, sizes and headers" if report.quick else "every voxel")
     if report.ok:
-        summary = f"{report.path}: complete: {report.planes:,} planes; looked at {looked_at}."
+        summary = f"{report.path}: complete: {report.planes:,} planes{looked_at}."
     else:
         count = len(report.findings) + report.more
-        summary = f"{report.path}: {count:,} thing{'s' if count > 1 else ''} wrong; looked at {looked_at}."
+        summary = f"{report.path}: {count:,} thing{'s' if count > 1 else ''} wrong{looked_at if report.planes else ''}."
     return [*lines, summary]

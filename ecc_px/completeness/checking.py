@@ -11,7 +11,7 @@ from ecc_px.completeness.findings import CheckReport, Finding, Kind
 from ecc_px.completeness.fingerprint import fingerprint
 from ecc_px.completeness.judging import Seen, judge
 from ecc_px.completeness.plane_files import PlaneStack, announced_planes, read_headers
-from ecc_px.completeness.plane_names import Channel, read_names, unfinished_copies
+from ecc_px.completeness.plane_names import Channel, is_folder_of_planes, read_names, unfinished_copies
 from ecc_px.completeness.repetition import Plane
 from ecc_px.completeness.scanning import scan
 from ecc_px.completeness.zarr_files import cut_chunks
@@ -19,7 +19,7 @@ from ecc_px.completeness.zero_tail import zero_tail, zero_tail_sentence
 from ecc_px.errors import IncompleteVolume, InvalidSetting, UnreadableVolume
 from ecc_px.volumes import Volume, open_volume
 from ecc_px.volumes.channel_view import ChannelView, channel_number
-from ecc_px.volumes.naming import TIFF_SUFFIXES, ZARR_SUFFIXES, split_inner_path, suffix_of
+from ecc_px.volumes.naming import split_inner_path
 from ecc_px.volumes.ome_zarr import OmeZarrVolume
 from ecc_px.volumes.plane_series import tiff_files_in
 from ecc_px.volumes.streaming import Progress, usable_processors
@@ -78,7 +78,7 @@ def check_input(
     """
     path = Path(path)
     looking = _Looking(allow_missing, quick, jobs or usable_processors(), progress)
-    if _is_folder_of_planes(path):
+    if path.is_dir() and is_folder_of_planes(path):
         found, planes = _check_planes(path, axes, channel, voxel_um, looking)
     else:
         found, planes = _check_file(path, axes, level, channel, voxel_um, looking)
@@ -129,12 +129,6 @@ class _Looking:
         for tally in scanned.frames:
             tally.lost[list(missing)] = True
         yield from judge(Seen(volume, scanned, name_of, file_of), allow_missing=self.allow_missing)
-
-
-def _is_folder_of_planes(path: Path) -> bool:
-    if not path.is_dir() or suffix_of(path) in ZARR_SUFFIXES:
-        return False
-    return any(entry.suffix.lower() in TIFF_SUFFIXES and entry.is_file() for entry in path.iterdir())
 
 
 def _check_planes(

@@ -13,9 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from ecc_px.completeness.clutter import belongs_to_image
+from ecc_px.completeness.plane_names import is_folder_of_planes
 from ecc_px.errors import UnreadableVolume
 from ecc_px.volumes.companions import companions_of, may_tell_of_data
-from ecc_px.volumes.naming import TIFF_SUFFIXES, ZARR_SUFFIXES, split_inner_path, suffix_of
+from ecc_px.volumes.naming import TIFF_SUFFIXES, split_inner_path, suffix_of
 
 SAMPLE_BYTES = 4096
 """Of each sample: what a disk reads at once anyway."""
@@ -28,15 +30,6 @@ SAMPLES_OF_A_FILE = (2, 64)
 
 SIZED_FILES = 20_000
 """Files whose size is asked for. An OME-Zarr may have millions of chunk files, and asking is slow on a share."""
-
-_ZARR_METADATA = frozenset({".zarray", ".zattrs", ".zgroup", ".zmetadata"})
-"""Hidden files that belong to the image."""
-
-_CLUTTER = frozenset({"thumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "lost+found"})
-"""What file browsers and storage servers leave in folders, in lower case."""
-
-_UNFINISHED = ("~", ".tmp", ".temp", ".part", ".partial", ".crdownload", ".filepart")
-"""Endings of files that a copy or an editor has not finished."""
 
 
 def fingerprint(path: str | Path) -> str:
@@ -136,7 +129,7 @@ class _Folder:
 
 def _files_in(folder: Path) -> Iterator[tuple[str, Path]]:
     """Name relative to the folder, and path, of every file that belongs to an image, sorted by name."""
-    only_planes = _is_folder_of_planes(folder)
+    only_planes = is_folder_of_planes(folder)
     found: list[tuple[str, Path]] = []
     waiting = [_Folder(str(folder), "", frozenset({_identity(folder)}))]
     while waiting:
@@ -154,21 +147,6 @@ def _files_in(folder: Path) -> Iterator[tuple[str, Path]]:
                     found.append((name, Path(entry.path)))
     # By the bytes of the names: the order must not depend on the machine's language.
     return iter(sorted(found, key=lambda file: os.fsencode(file[0])))
-
-
-def belongs_to_image(name: str) -> bool:
-    """Whether a file's or folder's name is none of those that systems, copies and editors leave lying about."""
-    if name in _ZARR_METADATA:
-        return True
-    lower = name.lower()
-    return not (lower.startswith((".", "~$")) or lower in _CLUTTER or lower.endswith(_UNFINISHED))
-
-
-def _is_folder_of_planes(folder: Path) -> bool:
-    if suffix_of(folder) in ZARR_SUFFIXES:
-        return False
-    with os.scandir(folder) as entries:
-        return any(belongs_to_image(e.name) and suffix_of(Path(e.name)) in TIFF_SUFFIXES for e in entries)
 
 
 def _identity(folder: Path) -> tuple[int, int]:

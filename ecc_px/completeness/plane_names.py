@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -9,9 +10,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from ecc_px.completeness.clutter import belongs_to_image
 from ecc_px.completeness.findings import Finding, Kind
-from ecc_px.completeness.fingerprint import belongs_to_image
-from ecc_px.volumes.naming import TIFF_SUFFIXES
+from ecc_px.volumes.naming import TIFF_SUFFIXES, ZARR_SUFFIXES, suffix_of
 
 _CHANNEL = re.compile(r"(?:^|[^a-z])(?:c|ch|chan|channel)[ _-]?$", re.IGNORECASE)
 """What stands before the number of a channel."""
@@ -90,6 +91,14 @@ def read_names(folder: Path) -> FolderNames:
     ]
     channels, more = _channels_of(folder, [file for file in files if file.text == usual])
     return FolderNames(channels, (*findings, *more))
+
+
+def is_folder_of_planes(folder: Path) -> bool:
+    """Whether a folder is read as a folder of TIFF planes."""
+    if suffix_of(folder) in ZARR_SUFFIXES:
+        return False
+    with os.scandir(folder) as entries:
+        return any(_is_plane(entry.name) and entry.is_file() for entry in entries)
 
 
 def _is_plane(name: str) -> bool:

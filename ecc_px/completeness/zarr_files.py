@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ecc_px.completeness.clutter import belongs_to_image
 from ecc_px.completeness.findings import Finding, Kind
-from ecc_px.completeness.fingerprint import belongs_to_image
 from ecc_px.volumes.blosc import HEADER_BYTES, stated_length
 from ecc_px.volumes.ome_zarr import OmeZarrVolume
 from ecc_px.volumes.ome_zarr_store import METADATA

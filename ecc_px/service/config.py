@@ -35,7 +35,7 @@ CELL_SETTINGS = (
     "like",
 )
 """Those settings of `ecc_px.find_cells` that a route may have."""
-PREDICTION_SETTINGS = ("dtype", "classes", "file_format", "compression", "exports")
+PREDICTION_SETTINGS = ("dtype", "classes", "file_format", "compression", "exports", "skip_below")
 """Those settings of `ecc_px.predict` that a route may have."""
 
 _FORBIDDEN_IN_NAMES = frozenset('/\\\0:*?"<>|\n\r\t')
@@ -152,7 +152,8 @@ class Service:
     late : float
         Seconds without growth after which an incomplete brain is late.
     jobs, threads, memory, nice, idle_io
-        Brains at a time; threads (None: all processors, divided by jobs) and bytes (None: no limit) of each.
+        Brains at a time; threads (None: all processors, divided by jobs) and bytes (None: most of what is free)
+        of each.
     keep_free : int
         Bytes on the output's disk that are never used.
     retries, retry_after

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from ecc_px.completeness.fingerprint import belongs_to_image
+from ecc_px.completeness.clutter import belongs_to_image
 from ecc_px.service.config import Route
 from ecc_px.volumes.companions import companions_of, may_tell_of_data
 from ecc_px.volumes.naming import suffix_of, volume_name
-
-_OF_SERVERS = frozenset({"system volume information", "#recycle", "#snapshot", "@recycle", "lost+found", "found.000"})
 
 
 @dataclass(frozen=True)
@@ -84,4 +82,4 @@ def _without_companions(found: list[Path]) -> list[Path]:
 
 def _is_somebodys(name: str) -> bool:
     """Whether a name is a person's or a microscope's, not one of a system's, a copy's or a storage server's own."""
-    return belongs_to_image(name) and not name.startswith(".") and name.lower() not in _OF_SERVERS
+    return belongs_to_image(name) and not name.startswith(".")

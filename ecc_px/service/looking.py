@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median_low
 
-from ecc_px.completeness.fingerprint import belongs_to_image
+from ecc_px.completeness.clutter import CLUTTER, belongs_to_image
 from ecc_px.volumes.companions import companions_of, may_tell_of_data
 from ecc_px.volumes.naming import TIFF_SUFFIXES
 
@@ -20,9 +20,6 @@ PACE_FILES = 200
 """Latest files whose times tell how quickly files come."""
 
 _VANISHED = frozenset({errno.ENOENT, errno.ENOTDIR})
-
-_LEFT_BY_BROWSERS = frozenset({"thumbs.db", "desktop.ini", "@eadir", ".ds_store", ".directory", "ehthumbs.db"})
-"""What looking at a folder leaves in it: no sign that the brain changes. In lower case."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +119,8 @@ def _look_below(folder: Path) -> Look:
             for entry in entries:
                 name = entry.name
                 lower = name.lower()
-                if lower in _LEFT_BY_BROWSERS:
+                if lower in CLUTTER:
+                    # No sign that the brain changes: looking at a folder leaves such files in it.
                     continue
                 if not prefix:
                     names.append(name)

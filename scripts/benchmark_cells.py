@@ -2,7 +2,7 @@
 """How well and how fast cells are found, for every way of splitting, with default settings; prints a table.
 
     python scripts/benchmark_cells.py [--edge 128] [--seeds 1001] [--methods none maxima auto] [--golden FOLDER]
-        [--generator SCRIPT]
+        [--generator SCRIPT] [--keep FOLDER]
 
 Synthetic brains of two voxel sizes and three densities, half of their cells touching another one, classified by a
 forest that was trained on a brain of another seed; and, where the folder exists, three volumes with truth that were
@@ -10,6 +10,7 @@ classified elsewhere: two synthetic ones and a real one, whose truth has ambiguo
 --generator draws the brains with another program: a Python file with `P` and `cubic`, functions of shape, seed and
 density that describe a brain of either voxel size, and `generate(brain, labels)`, which gives the raw volume, a truth
 with z_um, y_um and x_um from the volume's corner, and the cells' numbers voxel by voxel.
+--keep draws and classifies each brain once, and takes it from that folder the next time.
 Settings were tuned on seeds below 1000. Speeds are Mvoxel per second of one thread, from file to table; `label` is
 scipy.ndimage.label on the same foreground, in memory, without any measuring.
 """
@@ -104,11 +105,13 @@ def main() -> None:
     arguments.add_argument("--methods", nargs="+", choices=METHODS, default=["none", "maxima", "auto"])
     arguments.add_argument("--golden", type=Path, default=GOLDEN)
     arguments.add_argument("--generator", type=Path, help="draw brains with another program than ours")
+    arguments.add_argument("--keep", type=Path, help="folder for the drawn and classified brains, to be used again")
     chosen = arguments.parse_args()
 
     rows = []
     with TemporaryDirectory(prefix="ecc-px-benchmark-") as folder:
-        drawn = synthetic_cases(chosen.seeds, chosen.edge, drawing(chosen.generator))
+        kept = None if chosen.keep is None else chosen.keep / ("ours" if chosen.generator is None else "theirs")
+        drawn = synthetic_cases(chosen.seeds, chosen.edge, drawing(chosen.generator), kept)
         for case in chain(golden_cases(chosen.golden), drawn):
             for method in chosen.methods:
                 cells, seconds, label_seconds = timed(case, method, Path(folder))
@@ -176,17 +179,26 @@ def draw_ours(
     return raw, truth[:, :3], painted(raw.shape, truth, brain.voxel_um)
 
 
-def synthetic_cases(seeds: list[int], edge: int, draw_brain: Drawing) -> Iterator[Case]:
+def synthetic_cases(seeds: list[int], edge: int, draw_brain: Drawing, kept: Path | None) -> Iterator[Case]:
     """Brains of all densities, each regime classified by a forest of its own."""
-    for regime in REGIMES if seeds else ():
-        wide = 2 * edge if regime.features is FINE else edge
-        deep = edge // 2 if regime.features is FINE else edge
-        forest = trained(regime, (min(deep, 64), 128, 128), draw_brain)
+    for regime in REGIMES:
+        is_fine = regime.features is FINE
+        wide, deep = (2 * edge, edge // 2) if is_fine else (edge, edge)
+        forest = None
         for seed in seeds:
             for density in DENSITIES:
-                raw, true_um, _ = draw_brain(regime, (deep, wide, wide), seed, density)
+                file = kept and kept / f"{'fine' if is_fine else 'coarse'}_{edge}_{seed}_{density}.npz"
+                if file and file.is_file():
+                    with np.load(file) as brain:
+                        raw, true_um, probability = (brain[name] for name in ("raw", "true_um", "probability"))
+                else:
+                    forest = forest or trained(regime, (min(deep, 64), 128, 128), draw_brain)
+                    raw, true_um, _ = draw_brain(regime, (deep, wide, wide), seed, density)
+                    probability = classified(forest, regime.features, raw)
+                    if file:
+                        file.parent.mkdir(parents=True, exist_ok=True)
+                        np.savez(file, raw=raw, true_um=true_um, probability=probability)
                 cell = np.ones(len(true_um), bool)
-                probability = classified(forest, regime.features, raw)
                 name = f"seed {seed}, {density:,}/mm³"
                 voxel_um = regime.brain.voxel_um
                 yield Case(regime.name, name, raw, probability, voxel_um, true_um, cell, ~cell, regime.within_um)

@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import cKDTree
 
 from ecc_px.cells.numbering import voxel_key
 from ecc_px.compiling import kernel
 from ecc_px.volumes.blocks import Region, Shape
+from ecc_px.volumes.volume import VoxelUm
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def basins_of(
     core: Region,
     corner: tuple[int, int, int],
     shape: Shape,
-    voxel_um: tuple[float, float, float],
+    voxel_um: VoxelUm,
     rule: JoiningRule,
 ) -> Basins:
     """Basins of the voxels `core` of a field.
@@ -81,76 +81,99 @@ def basins_of(
         The field's place in the volume of `shape`.
     """
     flat = np.flatnonzero(foreground)
-    up = _climb(response, foreground, flat)
+    up = _climb(np.where(foreground, response, np.float32(-np.inf)), flat)
     is_summit = up == flat
-    places = np.stack(np.unravel_index(flat, foreground.shape), axis=1)
-    low, high = (np.array([getattr(side, end) for side in core]) for end in ("start", "stop"))
-    in_core = np.all((places >= low) & (places < high), axis=1)
-
-    summits = np.flatnonzero(is_summit)
-    um = np.array(voxel_um)
-    # The tree is asked for a little more, and whole voxels decide: a float's rounding depends on the block's place.
-    pairs = cKDTree(places[summits] * um).query_pairs(rule.reach_um * (1 + 1e-6), output_type="ndarray")
-    pairs = summits[pairs]
-    apart = ((places[pairs[:, 0]] - places[pairs[:, 1]]) * um) ** 2
-    pairs = pairs[apart[:, 0] + apart[:, 1] + apart[:, 2] <= rule.reach_um**2]
-    _join(response, foreground, flat, places, in_core, pairs, rule.share, up)
+    in_core = _is_inside(flat, foreground.shape, *((side.start, side.stop) for side in core))
+    _join(response, foreground, flat, is_summit, in_core, _rows_within(rule.reach_um, voxel_um), rule.share, up)
 
     # Filled in for foreground only, which is all that is looked up.
-    number = np.empty(foreground.size, np.int64)
+    number = np.empty(foreground.size, np.int32)
     number[flat] = np.where(in_core, np.cumsum(in_core) - 1, -1)
     goal = up[in_core]
-    next_ = number[goal]
+    next_ = number[goal].astype(np.int64)
     leaves = next_ < 0
     onward = np.full(len(next_), -1, np.int64)
     z, y, x = np.unravel_index(goal[leaves], foreground.shape)
     onward[leaves] = voxel_key(z + corner[0], y + corner[1], x + corner[2], shape)
     next_[leaves] = np.flatnonzero(leaves)
     _follow(next_)
-    return Basins(next_, onward, number[flat[is_summit & in_core]])
+    return Basins(next_, onward, number[flat[is_summit & in_core]].astype(np.int64))
+
+
+def _rows_within(reach_um: float, voxel_um: VoxelUm) -> npt.NDArray[np.int64]:
+    """(n, 3) of each row of voxels that comes near enough: steps to it along z and y, and how far it goes."""
+    steps = [np.arange(-int(reach_um / size) - 1, int(reach_um / size) + 2) * size for size in voxel_um]
+    z, y, x = np.meshgrid(*steps, indexing="ij", sparse=True)
+    near = np.count_nonzero(z**2 + y**2 + x**2 <= reach_um**2, axis=2)
+    rows = np.argwhere(near)
+    return np.column_stack([rows - np.array(near.shape) // 2, near[near > 0] // 2])
 
 
 @kernel()
-def _climb(response: Any, foreground: Any, flat: Any) -> Any:
-    """Raster index of every foreground voxel's next one; its own on a summit."""
+def _is_inside(flat: Any, shape: Any, along_z: Any, along_y: Any, along_x: Any) -> Any:
+    """Whether the voxels with these raster indices lie in a box."""
+    inside = np.empty(len(flat), np.bool_)
+    for n in range(len(flat)):
+        row, x = flat[n] // shape[2], flat[n] % shape[2]
+        z, y = row // shape[1], row % shape[1]
+        inside[n] = along_z[0] <= z < along_z[1] and along_y[0] <= y < along_y[1] and along_x[0] <= x < along_x[1]
+    return inside
+
+
+@kernel()
+def _climb(response: Any, flat: Any) -> Any:
+    """Raster index of every foreground voxel's next one; its own on a summit. The background's response is −inf."""
     depth, height, width = response.shape
     up = np.empty(len(flat), np.int64)
     for n in range(len(flat)):
-        z, y, x = flat[n] // (height * width), flat[n] // width % height, flat[n] % width
-        best, highest = flat[n], response[z, y, x]
+        row, x = flat[n] // width, flat[n] % width
+        z, y = row // height, row % height
+        best, highest = flat[n], np.float32(-np.inf)
+        # In raster order, so that the first of equals is the one with the smallest index.
         for c in range(max(z - 1, 0), min(z + 2, depth)):
             for b in range(max(y - 1, 0), min(y + 2, height)):
                 for a in range(max(x - 1, 0), min(x + 2, width)):
-                    if foreground[c, b, a]:
-                        value = response[c, b, a]
-                        i = (c * height + b) * width + a
-                        if value > highest or (value == highest and i < best):
-                            best, highest = i, value
+                    value = response[c, b, a]
+                    if value > highest:
+                        best, highest = (c * height + b) * width + a, value
         up[n] = best
     return up
 
 
 @kernel()
 def _join(
-    response: Any, foreground: Any, flat: Any, places: Any, in_core: Any, pairs: Any, share: float, up: Any
+    response: Any, foreground: Any, flat: Any, is_summit: Any, in_core: Any, rows: Any, share: float, up: Any
 ) -> None:
     """Let the core's summits go on to the stronger ones that they join."""
-    highest_pass = np.full(len(flat), -np.inf, np.float32)
-    values = response.ravel()
-    for k in range(len(pairs)):
-        weak, strong = pairs[k, 0], pairs[k, 1]
-        v, w = values[flat[weak]], values[flat[strong]]
-        if v > w or (v == w and weak < strong):
-            weak, strong = strong, weak
-            v = w
-        if not in_core[weak]:
+    depth, height, width = response.shape
+    summits = np.zeros(response.shape, np.bool_)
+    marks = summits.ravel()
+    for n in range(len(flat)):
+        marks[flat[n]] = is_summit[n]
+    for n in range(len(flat)):
+        if not (is_summit[n] and in_core[n]):
             continue
-        lowest = _lowest_on_the_way(response, foreground, places[weak], places[strong])
-        if lowest == -np.inf or lowest < v - (1 - share) * abs(v):
-            continue
-        better = lowest > highest_pass[weak]
-        if better or (lowest == highest_pass[weak] and flat[strong] < up[weak]):
-            highest_pass[weak], up[weak] = lowest, flat[strong]
+        row, x = flat[n] // width, flat[n] % width
+        z, y = row // height, row % height
+        own = response[z, y, x]
+        highest_pass = np.float32(-np.inf)
+        for k in range(len(rows)):
+            c, b = z + rows[k, 0], y + rows[k, 1]
+            if not (0 <= c < depth and 0 <= b < height):
+                continue
+            for a in range(max(x - rows[k, 2], 0), min(x + rows[k, 2] + 1, width)):
+                if not summits[c, b, a]:
+                    continue
+                there = (c * height + b) * width + a
+                other = response[c, b, a]
+                if other < own or (other == own and there >= flat[n]):
+                    continue
+                lowest = _lowest_on_the_way(response, foreground, (z, y, x), (c, b, a))
+                if lowest == -np.inf or lowest < own - (1 - share) * abs(own):
+                    continue
+                # In raster order: of equal passes, the summit with the smallest index stays.
+                if lowest > highest_pass:
+                    highest_pass, up[n] = lowest, there
 
 
 @kernel()

@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numba import uintp
 
 from ecc_px.compiling import kernel
+from ecc_px.filters.eigenvalues import eigenvalues_3x3
 from ecc_px.volumes.volume import VoxelUm
 
 
@@ -62,45 +64,44 @@ def _in_plane(image: Any, where: Any, weights: Any, out: Any) -> None:
 def _in_space(image: Any, where: Any, weights: Any, out: Any) -> None:
     depth, height, width = image.shape
     wz, wy, wx = weights
+    # What is asked for of a row lies side by side, so that the eigenvalues are worked out several at a time.
+    matrix = np.empty(6 * width, np.float32)
+    eigenvalues = np.empty(3 * width, np.float32)
+    place = np.empty(width, np.int64)
     for z in range(depth):
         above, below = max(z - 1, 0), min(z + 1, depth - 1)
         for y in range(height):
             b, a = max(y - 1, 0), min(y + 1, height - 1)
+            n = 0
             for x in range(width):
                 if not where[z, y, x]:
                     continue
                 left, right = max(x - 1, 0), min(x + 1, width - 1)
                 twice = 2.0 * image[z, y, x]
-                zz = (image[above, y, x] + image[below, y, x] - twice) * wz * wz
-                yy = (image[z, b, x] + image[z, a, x] - twice) * wy * wy
-                xx = (image[z, y, left] + image[z, y, right] - twice) * wx * wx
-                zy = _crossed(image[below, a, x], image[below, b, x], image[above, a, x], image[above, b, x]) * wz * wy
-                zx = (
+                matrix[n] = (image[above, y, x] + image[below, y, x] - twice) * wz * wz
+                matrix[width + n] = (
+                    _crossed(image[below, a, x], image[below, b, x], image[above, a, x], image[above, b, x]) * wz * wy
+                )
+                matrix[2 * width + n] = (
                     _crossed(
                         image[below, y, right], image[below, y, left], image[above, y, right], image[above, y, left]
                     )
                     * wz
                     * wx
                 )
-                yx = _crossed(image[z, a, right], image[z, a, left], image[z, b, right], image[z, b, left]) * wy * wx
-                out[z, y, x] = -_largest_eigenvalue(zz, yy, xx, zy, zx, yx)
+                matrix[3 * width + n] = (image[z, b, x] + image[z, a, x] - twice) * wy * wy
+                matrix[4 * width + n] = (
+                    _crossed(image[z, a, right], image[z, a, left], image[z, b, right], image[z, b, left]) * wy * wx
+                )
+                matrix[5 * width + n] = (image[z, y, left] + image[z, y, right] - twice) * wx * wx
+                place[n] = x
+                n += 1
+            eigenvalues_3x3(matrix, uintp(0), uintp(width), eigenvalues, uintp(0), uintp(width), n)
+            for k in range(n):
+                out[z, y, place[k]] = -eigenvalues[k]
 
 
 @kernel()
 def _crossed(both: Any, first: Any, second: Any, neither: Any) -> float:
     """Mixed difference of four corners."""
     return ((np.float64(both) - first) - (np.float64(second) - neither)) * 0.25
-
-
-@kernel()
-def _largest_eigenvalue(zz: float, yy: float, xx: float, zy: float, zx: float, yx: float) -> float:
-    """Of a symmetric 3×3 matrix, in closed form."""
-    mean = (zz + yy + xx) / 3
-    zz, yy, xx = zz - mean, yy - mean, xx - mean
-    size2 = (zz * zz + yy * yy + xx * xx + 2 * (zy * zy + zx * zx + yx * yx)) / 6
-    size = math.sqrt(size2)
-    if size == 0.0:
-        return mean
-    half_det = 0.5 * (zz * (yy * xx - yx * yx) - zy * (zy * xx - yx * zx) + zx * (zy * yx - yy * zx))
-    cosine = min(max(half_det / (size2 * size), -1.0), 1.0)
-    return mean + 2 * size * math.cos(math.acos(cosine) / 3)

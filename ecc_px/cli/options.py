@@ -57,6 +57,22 @@ SkipBelow = Annotated[
         show_default=False,
     ),
 ]
+
+
+class TissueSearch(StrEnum):
+    """How the brain is found in its volume."""
+
+    auto = "auto"
+
+
+TissueOption = Annotated[
+    TissueSearch | None,
+    typer.Option(
+        "--tissue",
+        help="auto: look for the brain first, and leave out what is certainly empty around it; results are 0 there.",
+        show_default=False,
+    ),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing results.")]
 Restart = Annotated[
     bool,

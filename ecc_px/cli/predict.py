@@ -32,6 +32,7 @@ from ecc_px.cli.options import (
     ProbabilityType,
     Restart,
     SkipBelow,
+    TissueOption,
     VoxelUm,
     memory_of,
 )
@@ -68,6 +69,7 @@ def predict(
     compression: Compression = None,
     mask: Mask = None,
     skip_below: SkipBelow = None,
+    tissue: TissueOption = None,
     voxel_um: VoxelUm = None,
     axes: Axes = None,
     level: Level = 0,
@@ -94,6 +96,7 @@ def predict(
         "compression": None if compression is None else compression.value,
         "mask": mask,
         "skip_below": skip_below,
+        "tissue": tissue and tissue.value,
         "voxel_um": voxel_um,
         "jobs": jobs,
         "memory": memory_of(memory),

@@ -14,31 +14,38 @@ from ecc_px.cli.progress import voxel_progress
 def verify(
     output: Annotated[
         Path,
-        typer.Argument(metavar="OUTPUT", help="A predicted image with its receipt beside it.", show_default=False),
+        typer.Argument(metavar="OUTPUT", help="A result with its receipt beside it.", show_default=False),
     ],
     sample: Annotated[
         int,
-        typer.Option(min=0, metavar="N", help="Also compute N random blocks again, from the input and the classifier."),
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Also compute N random blocks again, from the input and the classifier. A table of cells is made "
+            "again as a whole.",
+        ),
     ] = 0,
     seed: Annotated[
         int | None, typer.Option(help="Of the choice of blocks. Default: another each time.", show_default=False)
     ] = None,
     jobs: Jobs = None,
 ) -> None:
-    """Hash every block of a predicted image again, and compare with its receipt."""
+    """Hash a result again, a predicted image block by block, and compare with its receipt."""
     from ecc_px.pipeline.verification import verify as verify_output
 
     with voxel_progress(output.name) as progress:
         found = verify_output(output, sample=sample, seed=seed, jobs=jobs, progress=progress)
     for place in found.differing:
         typer.echo(f"Error: {found.output}: {place}", err=True)
-    again = f", {found.blocks:,} random blocks computed again" if found.blocks else ""
     if not found.ok:
-        typer.echo(
-            f"Error: {found.output}: {len(found.differing):,} places differ. Make it again: ecc-px rerun.", err=True
-        )
+        count = f"{len(found.differing):,} places are" if len(found.differing) > 1 else "one place is"
+        typer.echo(f"Error: {found.output}: {count} different. Make it again: ecc-px rerun.", err=True)
         raise typer.Exit(1)
-    typer.echo(f"{found.output}: all {found.groups:,} block groups are as they were written{again}.")
+    if found.groups:
+        again = f", {found.blocks:,} random blocks computed again" if found.blocks else ""
+        typer.echo(f"{found.output}: all {found.groups:,} block groups are as they were written{again}.")
+    else:
+        typer.echo(f"{found.output}: as it was written{', and the same comes out again' if found.blocks else ''}.")
 
 
 def rerun(

@@ -16,6 +16,7 @@ from ecc_px.classifiers import Classifier
 from ecc_px.pipeline.darkness import seen_bright
 from ecc_px.pipeline.exports import ExportPlan
 from ecc_px.pipeline.journal import GroupFacts, Journal
+from ecc_px.pipeline.tissue import Tissue
 from ecc_px.volumes import Volume, VolumeWriter
 from ecc_px.volumes.blocks import Block, Run, Shape, runs_of, shape_of
 from ecc_px.volumes.partial import write_errors_named
@@ -74,6 +75,8 @@ class Computation:
     plans : tuple of ExportPlan
     skip_below : float, optional
         Voxels that are darker than this, with all that their features reach, are 0 in every export.
+    tissue : Tissue, optional
+        Only in its cells are voxels computed.
     """
 
     classifier: Classifier
@@ -81,6 +84,7 @@ class Computation:
     mask: Volume | None
     plans: tuple[ExportPlan, ...]
     skip_below: float | None = None
+    tissue: Tissue | None = None
 
     def blocks(self, group: BlockGroup) -> Iterator[ComputedBlock]:
         """The blocks of a group, one after the other."""
@@ -102,8 +106,12 @@ class Computation:
         return np.zeros((len(plan.channel_names), *shape_of(block.core)), plan.dtype)
 
     def _inside(self, block: Block, frame: int) -> npt.NDArray[np.bool_] | None:
-        """Which voxels of a block the mask keeps; None without a mask."""
-        return None if self.mask is None else np.any(self.mask.read(block.core, frame=frame) > 0, axis=0)
+        """Which voxels of a block mask and tissue keep; None where nothing speaks against any."""
+        tissue = None if self.tissue is None else self.tissue.inside(block.core, frame)
+        if self.mask is None or (tissue is not None and not tissue.any()):
+            return tissue
+        inside = np.any(self.mask.read(block.core, frame=frame) > 0, axis=0)
+        return inside if tissue is None else inside & tissue
 
     def _lit(self, block: Block, image: npt.NDArray[Any], inside: npt.NDArray[np.bool_] | None) -> ComputedBlock:
         """The block without what is dark."""

@@ -12,6 +12,7 @@ import numpy as np
 from ecc_px.cells import Cells, find_cells
 from ecc_px.cells.finding import effective_settings
 from ecc_px.cells.table import UNITS, table_name
+from ecc_px.completeness import fingerprint
 from ecc_px.pipeline.receipt import describe_volume, forget_receipt, now, write_receipt
 from ecc_px.volumes import Volume, open_volume
 from ecc_px.volumes.dtypes import LABEL_DTYPES
@@ -65,6 +66,10 @@ def write_cells(
         measured = raw if isinstance(raw, Volume) else opened.enter_context(open_volume(raw))
         path = out_dir / table_name(image.name)
         PartialOutput(path, overwrite=overwrite).refuse_existing()
+        sources = {
+            name: describe_volume(source) | {"fingerprint": fingerprint(source.path)}
+            for name, source in (("probabilities", image), ("raw", measured))
+        }
         cells = find_cells(image, measured, progress=progress, **settings)
         with write_errors_named(out_dir):
             out_dir.mkdir(parents=True, exist_ok=True)
@@ -76,8 +81,7 @@ def write_cells(
             "summary": asdict(cells.summary),
             "warnings": list(cells.warnings),
             "voxel_um_zyx": list(cells.voxel_um),
-            "probabilities": describe_volume(image),
-            "raw": describe_volume(measured),
+            **sources,
             "settings": {name: _plain(value) for name, value in effective_settings(image, **settings).items()},
         }
         write_receipt(path, content, started)

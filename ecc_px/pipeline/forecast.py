@@ -64,20 +64,29 @@ class Forecast:
             )
 
 
-def forecast_of(task: Task, blocks: BlockPlan, jobs: int, missing: Sequence[BlockGroup]) -> Forecast:
-    """Try a few blocks. `missing`: the groups that are still to be computed."""
+def forecast_of(task: Task, blocks: BlockPlan, jobs: int, missing: Sequence[BlockGroup], kept: int = 0) -> Forecast:
+    """Try a few blocks.
+
+    Parameters
+    ----------
+    missing : sequence of BlockGroup
+        Those that are still to be computed.
+    kept : int
+        Bytes of the finished ones: where few are missing, they say what the disk must hold, and none is tried.
+    """
     memory = memory_needed(task.computation, blocks.block, blocks.run_length, jobs)
     free = shutil.disk_usage(task.outputs[0].parent).free
     voxel_bytes = sum(plan.dtype.itemsize * len(plan.channel_names) for plan in task.plans)
     missing_voxels = sum(group.voxels for group in missing)
     tried = sum(len(group.run.blocks) for group in missing)
     if tried < LEAST_BLOCKS:
-        return Forecast(jobs, memory, 0, free, None)
-    seconds, encoded = _try(task, blocks, missing)
-    kept = int(encoded * missing_voxels)
+        seconds, encoded = None, kept / max(1, task.voxels - missing_voxels)
+    else:
+        seconds, encoded = _try(task, blocks, missing)
     output = voxel_bytes * task.voxels if task.settings.file_format == "tiff" else int(encoded * task.voxels)
+    disk = int(encoded * missing_voxels) + output
     threads = min(jobs, usable_processors())
-    return Forecast(jobs, memory, kept + output, free, seconds * missing_voxels / threads)
+    return Forecast(jobs, memory, disk, free, None if seconds is None else seconds * missing_voxels / threads)
 
 
 def _try(task: Task, blocks: BlockPlan, groups: Sequence[BlockGroup]) -> tuple[float, float]:

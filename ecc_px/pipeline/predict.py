@@ -32,6 +32,7 @@ from ecc_px.pipeline.receipt import (
 )
 from ecc_px.pipeline.settings import PredictionSettings
 from ecc_px.pipeline.task import Task, check_task
+from ecc_px.pipeline.tissue import Tissue, find_tissue
 from ecc_px.pipeline.work_folder import WorkFolder
 from ecc_px.volumes import Volume, VolumeWriter, open_volume
 from ecc_px.volumes.partial import PartialOutput, write_errors_named
@@ -183,9 +184,11 @@ def _carry_out(
         work.settle(task.identity, blocks.as_json())
         groups = task.groups(blocks)
         checked = _checked(work, check)
+        if settings.tissue is not None:
+            task = task.within(_tissue(task, work, jobs))
         missing = [group for group in groups if group.number not in work.journal]
         found = task.voxels - sum(group.voxels for group in missing)
-        forecast = forecast_of(task, blocks, jobs, missing)
+        forecast = forecast_of(task, blocks, jobs, missing, work.journal.size)
         forecast.require_disk(first.parent)
         if announce is not None:
             announce(forecast)
@@ -242,6 +245,16 @@ def _checked(work: WorkFolder, check: Callable[[], CheckReport] | None) -> dict[
     return report.as_json()
 
 
+def _tissue(task: Task, work: WorkFolder, jobs: int) -> Tissue:
+    """Where the brain lies, as this attempt or an earlier one found."""
+
+    def look() -> dict[str, Any]:
+        clock = work.clock("looking for the tissue", 0, task.voxels)
+        return find_tissue(task.volume, jobs, lambda done, total: clock.tell(done)).as_json()
+
+    return Tissue.from_json(work.decided("tissue", look))
+
+
 def peak_memory() -> int:
     """Most resident bytes that this process has had."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -290,9 +303,17 @@ def _store_all(writer: VolumeWriter, work: WorkFolder, groups: Sequence[BlockGro
 
 def _warnings(task: Task, facts: Sequence[GroupFacts]) -> Iterator[str]:
     """What a person should know of the result, from what the groups say."""
-    mask, volume = task.computation.mask, task.volume
+    mask, volume, tissue = task.computation.mask, task.volume, task.computation.tissue
     if mask is not None and not any(of_group.computed for of_group in facts):
-        yield f"{mask.path}: the mask keeps no voxel, so everything is 0."
+        kept = "the mask keeps no voxel" if tissue is None else "the mask keeps no voxel in the tissue"
+        yield f"{mask.path}: {kept}, so everything is 0."
+    if tissue is not None and tissue.voxels:
+        yield (
+            f"{volume.path}: {tissue.voxels:,} voxels ({tissue.voxels / task.voxels:.1%}) were left out as certainly "
+            "empty; they are 0."
+        )
+    elif tissue is not None:
+        yield f"{volume.path}: no part is certainly empty, so everything was computed."
     dark = sum(of_group.dark for of_group in facts)
     if dark:
         yield (
@@ -308,7 +329,7 @@ def _warnings(task: Task, facts: Sequence[GroupFacts]) -> Iterator[str]:
 
 
 def _receipt(task: Task, plan: ExportPlan) -> dict[str, Any]:
-    mask, volume = task.computation.mask, task.volume
+    mask, volume, tissue = task.computation.mask, task.volume, task.computation.tissue
     return {
         "export": plan.kind,
         "dtype": str(plan.dtype),
@@ -316,7 +337,10 @@ def _receipt(task: Task, plan: ExportPlan) -> dict[str, Any]:
         "channels": list(plan.channel_names),
         "voxel_um_zyx": task.voxel_um,
         "input": describe_volume(volume) | {"fingerprint": task.identity["the input"]["fingerprint"]},
-        "mask": None if mask is None else describe_volume(mask),
+        "mask": None
+        if mask is None
+        else describe_volume(mask) | {"fingerprint": task.identity["the mask"]["fingerprint"]},
+        "tissue": None if tissue is None else tissue.as_json(),
         "classifier": describe_classifier(task.computation.classifier),
         "settings": task.settings.as_json(),
     }

@@ -5,6 +5,7 @@ It is written last, so its presence means that the output is finished.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
@@ -31,7 +32,12 @@ def receipt_path(output: Path) -> Path:
 
 
 def write_receipt(output: Path, content: Mapping[str, Any], started: datetime) -> Path:
-    """Write the receipt of a finished output, replacing one of an earlier output."""
+    """Write the receipt of a finished output, replacing one of an earlier output.
+
+    What has no hashes of its block groups gets the hash of its file.
+    """
+    if "groups" not in content:
+        content = {**content, "sha256": sha256_of(output)}
     finished = now()
     receipt = {
         "output": output.name,
@@ -82,6 +88,19 @@ def bytes_of(output: Path) -> int | None:
     if output.is_dir():
         return sum(file.stat().st_size for file in output.rglob("*") if file.is_file())
     return output.stat().st_size if output.exists() else None
+
+
+def sha256_of(output: Path) -> str | None:
+    """Of a file's bytes; of a folder, of the names and bytes of all its files; None where there is nothing."""
+    if output.is_file():
+        with output.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    if not output.is_dir():
+        return None
+    digest = hashlib.sha256()
+    for file_path in sorted(path for path in output.rglob("*") if path.is_file()):
+        digest.update(f"{file_path.relative_to(output).as_posix()}\0{sha256_of(file_path)}\n".encode())
+    return digest.hexdigest()
 
 
 def now() -> datetime:

@@ -47,6 +47,8 @@ class PredictionSettings:
     skip_below : float, optional
         A voxel is 0 in every export if everything within reach of its features is below it, in every channel;
         blocks of nothing else are never computed.
+    tissue : "auto", optional
+        Parts of the volume that are certainly empty are 0 in every export; see `pipeline.tissue`.
     overwrite : bool
     restart : bool
         Throw away what an earlier, unfinished attempt left, instead of going on with it.
@@ -65,6 +67,7 @@ class PredictionSettings:
     jobs: int | None = None
     memory: int | None = None
     skip_below: float | None = None
+    tissue: Literal["auto"] | None = None
     overwrite: bool = False
     restart: bool = False
     block: Shape | None = None
@@ -75,6 +78,8 @@ class PredictionSettings:
             raise InvalidSetting(
                 f"There is no output format {self.file_format!r}; choose from {', '.join(EXTENSIONS)}."
             )
+        if self.tissue not in (None, "auto"):
+            raise InvalidSetting(f"There is no way {self.tissue!r} to find the tissue: 'auto' is one.")
         if self.jobs is not None and self.jobs < 1:
             raise InvalidSetting(f"{self.jobs} threads can't compute anything: pass a number from 1.")
         if self.block is not None and min(self.block) < 1:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
 from pathlib import Path
@@ -16,6 +16,7 @@ from ecc_px.pipeline.export_files import export_writer
 from ecc_px.pipeline.exports import ExportPlan, plan_exports
 from ecc_px.pipeline.identity import describe_source, versions
 from ecc_px.pipeline.settings import PredictionSettings, output_path
+from ecc_px.pipeline.tissue import Tissue
 from ecc_px.volumes import Volume, VolumeWriter, VoxelUm
 from ecc_px.volumes.voxel_size import resolve_voxel_size
 
@@ -59,9 +60,17 @@ class Task:
             "the compression": settings.compression,
             "the voxel size": self.voxel_um,
             "the value below which voxels are left out": settings.skip_below,
+            "the way to find the tissue": settings.tissue,
             "the block": settings.block,
             "the program": versions(),
         }
+
+    def within(self, tissue: Tissue) -> Task:
+        """The same task where there is tissue."""
+        inside = replace(self, computation=replace(self.computation, tissue=tissue))
+        # Looked at once: what the input is at the end may be something else than what was read.
+        vars(inside)["identity"] = self.identity
+        return inside
 
     def groups(self, blocks: BlockPlan) -> list[BlockGroup]:
         """The block groups of a cut, in their order."""

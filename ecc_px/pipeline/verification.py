@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,10 @@ from ecc_px.pipeline.block_groups import BlockGroup, block_groups
 from ecc_px.pipeline.block_plan import BlockPlan
 from ecc_px.pipeline.cells import write_cells
 from ecc_px.pipeline.predict import predict
-from ecc_px.pipeline.receipt import ENDING, read_receipt
+from ecc_px.pipeline.receipt import ENDING, read_receipt, sha256_of
 from ecc_px.pipeline.settings import PredictionSettings
 from ecc_px.pipeline.task import check_task
+from ecc_px.pipeline.tissue import Tissue
 from ecc_px.volumes import Volume, open_volume
 from ecc_px.volumes.blocks import Run
 from ecc_px.volumes.dtypes import LABEL_DTYPES
@@ -36,7 +38,8 @@ class Verification:
     ----------
     output : Path
     groups, blocks : int
-        Block groups that were hashed; blocks that were computed again.
+        Block groups that were hashed; blocks that were computed again. Of a table, which is hashed as a whole: 0, and
+        whether it was made again.
     differing : tuple of str
         Each place whose voxels are not those of the receipt, or not those that come out now.
     """
@@ -59,14 +62,15 @@ def verify(
     jobs: int | None = None,
     progress: Progress | None = None,
 ) -> Verification:
-    """Hash all voxels of a predicted image again, and compute some of its blocks again.
+    """Hash all voxels of a predicted image again, and compute some of its blocks again; or hash a table again.
 
     Parameters
     ----------
     output : path
-        The image, or its receipt.
+        The image, the table, or its receipt.
     sample : int
-        Random blocks to compute again, from the input and the classifier that the receipt names.
+        Random blocks to compute again, from the input and the classifier that the receipt names. A table of cells is
+        made again as a whole, whatever the number.
     seed : int, optional
         Of the choice of blocks.
     jobs : int, optional
@@ -83,9 +87,7 @@ def verify(
     output = _output(Path(output))
     receipt = read_receipt(output)
     if "groups" not in receipt:
-        raise UnreadableReceipt(
-            f"{output}: its receipt has no hashes of blocks: only predicted images can be verified."
-        )
+        return _verified_as_a_whole(output, receipt, sample, progress)
     blocks = BlockPlan.from_json(receipt["groups"])
     stated = receipt["groups"]["sha256"]
     with open_volume(output) as image:
@@ -110,6 +112,25 @@ def verify(
         chosen = _computed_again(receipt, image, groups, sample, seed) if sample else ()
     differing += [place for place in chosen if place]
     return Verification(output, len(groups), len(chosen), tuple(differing))
+
+
+def _verified_as_a_whole(
+    output: Path, receipt: Mapping[str, Any], sample: int, progress: Progress | None
+) -> Verification:
+    """What is no image: its bytes hashed again; a table of cells also made again."""
+    if receipt.get("sha256") is None:
+        raise UnreadableReceipt(f"{output}: its receipt has no hash of it, so that nobody can verify it.")
+    found = sha256_of(output)
+    if found is None:
+        raise UnreadableReceipt(f"{output}: it is gone, only its receipt is here. ecc-px rerun makes it again.")
+    differing = [] if found == receipt["sha256"] else ["not the bytes that were written"]
+    again = bool(sample) and _is_cells(receipt)
+    if again:
+        with ExitStack() as stack, TemporaryDirectory(prefix="ecc-px-verify-") as folder:
+            made = _cells_again(receipt, Path(folder), False, progress, stack)
+            if sha256_of(made) != receipt["sha256"]:
+                differing.append("not the table that comes out now")
+    return Verification(output, 0, int(again), tuple(differing))
 
 
 def rerun(
@@ -139,7 +160,7 @@ def rerun(
     with ExitStack() as stack:
         if "groups" in content:
             return _predicted_again(content, Path(out_dir), overwrite, progress, stack)
-        if "probabilities" in content and "settings" in content:
+        if _is_cells(content):
             return _cells_again(content, Path(out_dir), overwrite, progress, stack)
     raise UnreadableReceipt(f"{receipt}: only predicted images and tables of cells are made again from their receipts.")
 
@@ -179,6 +200,8 @@ def _computed_again(
         classifier, volume, mask = _sources(receipt, stack)
         settings = PredictionSettings(**_settings(receipt))
         task = check_task(classifier, volume, mask, image.path.parent, settings)
+        if receipt.get("tissue"):
+            task = task.within(Tissue.from_json(receipt["tissue"]))
         number = [plan.kind for plan in task.plans].index(receipt["export"])
         every = [(group, block) for group in groups for block in group.run.blocks]
         found: list[str | None] = []
@@ -203,18 +226,23 @@ def _sources(receipt: Mapping[str, Any], stack: ExitStack) -> tuple[Classifier, 
     if classifier.sha256 != about["sha256"]:
         raise UnreadableReceipt(f"{about['path']}: the classifier was changed since then: put the old one back.")
     volume = _volume(receipt["input"], stack)
-    stated = receipt["input"].get("fingerprint")
-    if stated and fingerprint(volume.path) != stated:
-        raise UnreadableReceipt(f"{volume.path}: the input was changed since then: put the old one back.")
     return classifier, volume, _volume(receipt["mask"], stack) if receipt.get("mask") else None
 
 
 def _volume(about: Mapping[str, Any], stack: ExitStack, dtypes: Any = None) -> Volume:
     options = dict(about.get("reading", {})) | ({"dtypes": dtypes} if dtypes else {})
     try:
-        return stack.enter_context(open_volume(about["path"], **options))
+        volume = stack.enter_context(open_volume(about["path"], **options))
     except EccPxError as error:
         raise UnreadableReceipt(f"{about['path']}: the input of the receipt can't be read ({error})") from error
+    stated = about.get("fingerprint")
+    if stated and fingerprint(volume.path) != stated:
+        raise UnreadableReceipt(f"{volume.path}: the input was changed since then: put the old one back.")
+    return volume
+
+
+def _is_cells(receipt: Mapping[str, Any]) -> bool:
+    return {"probabilities", "raw", "settings"} <= receipt.keys()
 
 
 def _settings(receipt: Mapping[str, Any]) -> dict[str, Any]:

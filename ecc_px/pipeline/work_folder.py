@@ -20,7 +20,7 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -141,6 +141,15 @@ class WorkFolder:
                 f"{self.output}: an unfinished run for this output was begun otherwise: {changes}. "
                 "Run it as it was begun, or pass --restart (restart=True) to begin anew."
             )
+
+    def decided(self, name: str, decide: Callable[[], Any]) -> Any:
+        """What the first attempt that came so far decided for all that follow: as JSON, kept in the folder."""
+        assert self._manifest is not None
+        choices = self._manifest["choices"]
+        if name not in choices:
+            choices[name] = decide()
+            _write_json(self.path / "manifest.json", self._manifest)
+        return choices[name]
 
     def goes_on_with(self, wanted: Mapping[str, Any]) -> bool:
         """Write down what is to be made; whether an earlier attempt at the same came as far as `mark`."""

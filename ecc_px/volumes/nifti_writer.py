@@ -17,7 +17,7 @@ import numpy.typing as npt
 from ecc_px.volumes.attributes import attributes_text
 from ecc_px.volumes.axes import reordered
 from ecc_px.volumes.chunks import Index
-from ecc_px.volumes.mapped import mapped, reserve
+from ecc_px.volumes.mapped import PagesLetGo, mapped, reserve
 from ecc_px.volumes.orientation import affine_um_of
 from ecc_px.volumes.volume import Layout
 from ecc_px.volumes.writer import VolumeWriter
@@ -68,16 +68,18 @@ class NiftiWriter(VolumeWriter):
         size = int(np.prod(self.layout.stored_shape, dtype=np.int64)) * self.layout.dtype.itemsize
         reserve(self._file, offset + size)
         self._map = mapped(self._file, self.layout.dtype, self.layout.stored_shape, offset=offset, order="F")
+        self._pages = PagesLetGo(self._map)
 
     def _new_file(self) -> IO[bytes]:
         return self._output.temporary.open("w+b")
 
     def _write_stored(self, index: Index, stored: npt.NDArray[Any]) -> None:
         self._map[index] = stored
+        self._pages.wrote(stored)
 
     def _finish(self) -> None:
         self._map.flush()
-        del self._map
+        del self._map, self._pages
         self._file.close()
 
     def _abandon(self) -> None:
@@ -98,7 +100,7 @@ class NiftiGzWriter(NiftiWriter):
 
     def _finish(self) -> None:
         self._map.flush()
-        del self._map
+        del self._map, self._pages
         self._file.seek(0)
         # No name and no time inside: the same image gives the same bytes.
         with (

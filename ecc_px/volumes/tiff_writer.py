@@ -16,7 +16,7 @@ from ecc_px.errors import InvalidSetting
 from ecc_px.volumes.attributes import attributes_text
 from ecc_px.volumes.axes import reordered
 from ecc_px.volumes.chunks import Index
-from ecc_px.volumes.mapped import mapped, reserve
+from ecc_px.volumes.mapped import PagesLetGo, mapped, reserve
 from ecc_px.volumes.naming import volume_name
 from ecc_px.volumes.volume import Layout, VoxelUm
 from ecc_px.volumes.writer import VolumeWriter
@@ -64,16 +64,18 @@ class TiffVolumeWriter(VolumeWriter):
         with temporary.open("r+b") as file:
             reserve(file, temporary.stat().st_size)
         self._map = mapped(temporary, layout.dtype, layout.stored_shape, offset=_offset_in(place))
+        self._pages = PagesLetGo(self._map)
 
     def _write_stored(self, index: Index, stored: npt.NDArray[Any]) -> None:
         self._map[index] = stored
+        self._pages.wrote(stored)
 
     def _finish(self) -> None:
         self._map.flush()
-        del self._map
+        del self._map, self._pages
 
     def _abandon(self) -> None:
-        del self._map
+        del self._map, self._pages
 
 
 class TiffPlanesWriter(VolumeWriter):

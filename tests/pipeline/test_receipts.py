@@ -123,6 +123,42 @@ def test_a_run_stopped_after_its_prediction_goes_on_and_its_table_comes_out_agai
     assert rerun(out / "brain_cells.csv.receipt.json", tmp_path / "again").read_bytes() == table
 
 
+def test_a_table_is_verified_and_a_changed_source_of_it_refused(brain: Path, tmp_path: Path) -> None:
+    volume = shutil.copy(brain, tmp_path / "brain.h5")
+    with open_volume(volume) as opened:
+        made = run(load_classifier(PROJECT), opened, tmp_path / "out", voxel_um=VOXEL_UM)
+    table = made.cells.path
+    assert verify(table).ok
+    found = verify(table, sample=1)
+    assert (found.ok, found.blocks) == (True, 1)
+    text = table.read_bytes()
+    table.write_bytes(text + b"\n")
+    assert verify(table).differing == ("not the bytes that were written",)
+    table.write_bytes(text)
+    with h5py.File(volume, "r+") as file:
+        file["volume/data"][...] = 7
+    with pytest.raises(UnreadableReceipt, match=r"brain\.h5: the input was changed"):
+        rerun(table, tmp_path / "again")
+    with pytest.raises(UnreadableReceipt, match=r"brain\.h5: the input was changed"):
+        verify(table, sample=1)
+    assert verify(table).ok
+    table.unlink()
+    with pytest.raises(UnreadableReceipt, match="it is gone"):
+        verify(table)
+
+
+def test_a_changed_mask_is_refused(brain: Path, tmp_path: Path) -> None:
+    mask = tmp_path / "mask.h5"
+    with h5py.File(mask, "w") as file:
+        file["data"] = np.ones((40, 48, 40), np.uint8)
+    made = predict(PROJECT, brain, tmp_path / "out", mask=mask).probabilities
+    assert verify(made, sample=1).ok
+    with h5py.File(mask, "r+") as file:
+        file["data"][0] = 0
+    with pytest.raises(UnreadableReceipt, match=r"mask\.h5: the input was changed"):
+        verify(made, sample=1)
+
+
 def test_run_takes_a_finished_prediction_of_the_same_but_no_other(brain: Path, tmp_path: Path) -> None:
     classifier = load_classifier(PROJECT)
     with open_volume(brain) as volume:

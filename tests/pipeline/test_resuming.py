@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ import numpy as np
 import pytest
 
 from ecc_px import predict
-from ecc_px.errors import OutputExists, UnfinishedWork, UnreadableVolume
+from ecc_px.errors import OutputExists, OutputFailed, UnfinishedWork, UnreadableVolume
 from ecc_px.pipeline.journal import GroupFacts, Journal
 from ecc_px.pipeline.work_folder import WorkFolder, is_at_work, read_progress, work_folders, work_path
 
@@ -128,6 +129,19 @@ def test_a_changed_input_is_noticed(tmp_path: Path) -> None:
         file["data"][3, 3, 3] = 7
     with pytest.raises(UnfinishedWork, match=r"the input changed.*--restart"):
         predict(PROJECT, path, tmp_path / "out", **SMALL)
+
+
+def test_a_disk_too_small_for_the_end_is_told_when_few_blocks_are_missing(
+    brain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped(brain, tmp_path)
+    kept = (work_path(tmp_path / "brain_probabilities.h5") / "groups").stat().st_size
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=kept))
+    with pytest.raises(OutputFailed, match=r"0\.00 GB are needed .* make room"):
+        predict(PROJECT, brain / "data", tmp_path, **SMALL)
+    monkeypatch.undo()
+    assert predict(PROJECT, brain / "data", tmp_path, **SMALL).found > 0
 
 
 def test_a_second_process_does_not_work_on_the_same_output(brain: Path, tmp_path: Path) -> None:

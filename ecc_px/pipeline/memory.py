@@ -13,7 +13,10 @@ from ecc_px.volumes.blocks import Shape
 from ecc_px.volumes.hdf5_chunks import CACHE_BYTES
 
 BASE_BYTES = 420 * 10**6
-"""Python, the libraries and the compiled kernels: measured by scripts/measure_memory.py, rounded up."""
+"""Python, the libraries and the compiled kernels: 237 MB for a prediction of 32³ voxels on 2 cores, measured by
+`scripts/measure_memory.py --base`. The rest is for what the allocator keeps for each thread, and for what a run loads
+for tables and pictures.
+"""
 
 SHARE = 0.8
 """Of what is free, taken where nobody says how much."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from ecc_px.classifiers import Classifier, load_classifier
 from ecc_px.completeness import fingerprint
-from ecc_px.errors import EccPxError, LedgerFailed
+from ecc_px.errors import EccPxError, LedgerFailed, UnfinishedWork
 from ecc_px.pipeline import run as pipeline
 from ecc_px.pipeline.forecast import Forecast
 from ecc_px.report.brain import write_report
@@ -157,20 +157,29 @@ def _make(
                 warnings = (*warnings, "Its picture or its page could not be made; its log says why.")
             finish(Made(prod(volume.shape) * volume.frames, len(made.cells.cells), warnings))
 
-        pipeline.run(
-            classifier,
-            volume,
-            folder,
-            voxel_um=route.voxel_um,
-            jobs=job.threads or usable_processors(),
-            # The folder holds nothing but what was made of this very content, classifier and settings.
-            overwrite=True,
-            prediction=route.prediction_settings | {"memory": job.memory},
-            cells=route.cell_settings,
-            progress=progress,
-            announce=announce,
-            finish=complete,
-        )
+        def go_on(*, restart: bool) -> None:
+            pipeline.run(
+                classifier,
+                volume,
+                folder,
+                voxel_um=route.voxel_um,
+                jobs=job.threads or usable_processors(),
+                # The folder holds nothing but what was made of this very content, classifier and settings.
+                overwrite=True,
+                prediction=route.prediction_settings | {"memory": job.memory, "restart": restart},
+                cells=route.cell_settings,
+                progress=progress,
+                announce=announce,
+                finish=complete,
+            )
+
+        try:
+            go_on(restart=False)
+        except UnfinishedWork as error:
+            # The same brain and settings, but ecc-px is another version by now, or the files were copied anew. Where
+            # another process is at work, it is said again.
+            log.info("begun anew: %s", error, extra={"brain": brain.title})
+            go_on(restart=True)
 
 
 def _card(brain: Brain, route: Route, identity: str, classifier: Classifier) -> dict[str, Any]:

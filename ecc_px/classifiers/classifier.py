@@ -45,6 +45,10 @@ class Classifier:
         if [c.label for c in self.classes] != list(range(1, len(self.classes) + 1)):
             raise InvalidSetting(f"{self.path}: classes are numbered 1, 2, 3 …, not {[c.label for c in self.classes]}.")
 
+    def __repr__(self) -> str:
+        classes = ", ".join(f"{c.label} {c.name}" for c in self.classes)
+        return f"Classifier({self.path.name}: {classes}; {len(self.features.features)} features; {self.forest!r})"
+
     def image_channels(self, *, flat: bool) -> int | None:
         """Channels that an image must have; None if no number of channels gives the forest's columns."""
         per_channel = self.features.count(flat=flat)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import signal
 import sys
 from types import FrameType
+from typing import Annotated
 
 import typer
 
@@ -29,14 +30,31 @@ from ecc_px.cli import (
     watch,
 )
 from ecc_px.errors import EccPxError
+from ecc_px.version import __version__
 
 app = typer.Typer(
     name="ecc-px",
-    help="From a brain on a disk and an ilastik classifier to cells in a table, without anybody sitting there.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"ecc-px {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Say the version, and end.")
+    ] = False,
+) -> None:
+    """From a brain on a disk and an ilastik classifier to cells in a table, without anybody sitting there."""
+
+
 app.command("info")(info.info)
 app.command("check")(check.check)
 app.command("convert")(convert.convert)

@@ -13,5 +13,5 @@ def warmup() -> None:
 
     started = time.monotonic()
     for stage in warm_up():
-        typer.echo(stage, err=True)
+        typer.echo(f"Compiling once, and keeping on disk: {stage} …", err=True)
     typer.echo(f"All kernels are compiled ({time.monotonic() - started:.0f} s).")

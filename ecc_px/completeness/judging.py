@@ -171,7 +171,11 @@ def _lost_planes(
     where = seen.planes(frame, channels, run.first, run.last)
     is_stored = _is_stored(seen, frame, channels, run)
     what = f"every voxel is {run.value:g}" if is_stored else "the file has no chunks there"
-    advice = "Treated as empty." if allow_missing else "Copy again, or pass --allow-missing to take it as empty."
+    advice = (
+        "Treated as empty."
+        if allow_missing
+        else "Copy again, or pass --allow-missing (in a service: allow_missing = true) to take it as empty."
+    )
     sentence = f"{seen.volume.path}: {where}: {what}, and {why}. {advice}"
     return Finding(Kind.blank if is_stored else Kind.missing_chunk, where, sentence, is_warning=allow_missing)
 

@@ -159,6 +159,6 @@ def announced_planes(files: Sequence[Path]) -> Iterator[Finding]:
         for name in (name for name in names if name not in there and not example.name < name < last.name):
             sentence = (
                 f"{example.parent}: plane {name} is missing: {example.name} tells of it. "
-                "Copy it again, or pass --allow-missing to go on without."
+                "Copy it again, or pass --allow-missing (in a service: allow_missing = true) to go on without."
             )
             yield Finding(Kind.missing_plane, name, sentence)

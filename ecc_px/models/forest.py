@@ -56,6 +56,10 @@ class Forest:
     labels: npt.NDArray[np.int32]
     n_features: int
 
+    def __repr__(self) -> str:
+        # The arrays would fill screens.
+        return f"Forest({self.n_trees} trees, {len(self.feature):,} nodes, {self.n_features} features)"
+
     @property
     def n_trees(self) -> int:
         return len(self.roots)

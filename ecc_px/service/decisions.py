@@ -44,7 +44,10 @@ def release(ledger: Ledger, brain: Brain) -> str:
         _change(
             ledger, brain, State.settled, "Somebody released it: it is taken as it is.", attempts=0, is_released=True
         )
-        return f"{brain.title} is checked again, whatever number of planes was expected."
+        return (
+            f"{brain.title} is checked again, whatever number of planes was expected. Planes that are damaged, or "
+            "missing between others, set it aside again, unless its route says allow_missing = true."
+        )
     raise InvalidSetting(f"{brain.title} is {brain.state}: it waits for nothing that it could be released from.")
 
 

@@ -35,6 +35,12 @@ def test_what_was_written_comes_back(bundle, tmp_path):
     assert stored.forest.part_sizes == bundle.forest.part_sizes
 
 
+def test_classifier_is_shown_in_one_short_line(bundle, tmp_path):
+    shown = repr(load_classifier(write_bundle(tmp_path / "TH.pxc", bundle)))
+    assert shown.startswith("Classifier(TH.pxc: 1 Zelle µ, 2 rest; 2 features; Forest(6 trees, ")
+    assert len(shown) < 120
+
+
 def test_loaded_classifier_keeps_features_and_classes(bundle, tmp_path):
     path = write_bundle(tmp_path / "TH.pxc", bundle)
     classifier = load_classifier(path)

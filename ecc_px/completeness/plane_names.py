@@ -207,7 +207,7 @@ def _gaps(folder: Path, example: NumberedFile, field: int, numbers: Sequence[int
         subject = f"plane {where} is" if len(missing) == 1 else f"planes {where} ({len(missing):,}) are"
         sentence = (
             f"{folder}: {subject} missing (found {len(numbers):,} of {total:,}). "
-            "Copy again, or pass --allow-missing (in a service: allow_missing = true) to treat what is missing as empty."
+            "Copy again, or pass --allow-missing (in a service: allow_missing = true) to treat it as empty."
         )
         yield Finding(Kind.missing_plane, where, sentence)
 

@@ -104,6 +104,16 @@ class Classifier:
                 out[:, :, rows] = self.probabilities(features)
         return out
 
+    def apply_to_one_class(
+        self, image: npt.NDArray[Any], block: Block, shape: Shape, channel: int, at_least: int
+    ) -> npt.NDArray[np.float32]:
+        """`apply` with 0 in all channels but one, and in that one where fewer trees than `at_least` vote for it."""
+        out = np.zeros((len(self.classes), *shape_of(block.core)), np.float32)
+        for rows, features in self.features.strips(image, block, shape):
+            votes = self.forest.frequent_votes(features, self.classes[channel].label, at_least)
+            np.divide(votes, np.float32(self.forest.n_trees), out=out[channel, :, rows])
+        return out
+
 
 def load_classifier(path: str | Path, *, flavour: Flavour = "ilastik") -> Classifier:
     """Load a trained classifier.

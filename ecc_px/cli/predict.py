@@ -135,7 +135,7 @@ def describe(prediction: Prediction) -> list[str]:
     warn(prediction.warnings)
     computed = prediction.voxels - prediction.found
     speed = computed / 1e6 / max(prediction.seconds, 1e-3)
-    files = ", ".join(str(path) for path in prediction.outputs.values())
+    files = ", ".join(str(path) for path in prediction.outputs.values()) or "no image kept"
     line = f"{files}: {prediction.voxels / 1e6:.1f} Mvoxel"
     if prediction.found:
         line += f", {prediction.found / 1e6:.1f} of them finished by an earlier run, the rest"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from ecc_px.cli import predict as predict_command
 from ecc_px.cli.batch import process, warn
@@ -76,6 +78,10 @@ def run(
     restart: Restart = False,
     allow_missing: AllowMissing = False,
     no_check: NoCheck = False,
+    no_probabilities: Annotated[
+        bool,
+        typer.Option("--no-probabilities", help="Keep no probability image: the same cells, sooner, in less space."),
+    ] = False,
 ) -> None:
     """Classify volumes, find their cells: OUTPUT/<name>_probabilities.h5, _cells.csv, _overview.png, _report.html."""
     from ecc_px.classifiers import load_classifier
@@ -104,6 +110,7 @@ def run(
                     voxel_um=voxel_um,
                     jobs=jobs,
                     overwrite=overwrite,
+                    keep_probabilities=not no_probabilities,
                     prediction={
                         "dtype": dtype.value,
                         "file_format": file_format.value,

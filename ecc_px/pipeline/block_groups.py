@@ -77,6 +77,8 @@ class Computation:
         Voxels that are darker than this, with all that their features reach, are 0 in every export.
     tissue : Tissue, optional
         Only in its cells are voxels computed.
+    least_votes : int, optional
+        Voxels with fewer votes for the only class that is asked for have a probability of 0.
     """
 
     classifier: Classifier
@@ -85,6 +87,7 @@ class Computation:
     plans: tuple[ExportPlan, ...]
     skip_below: float | None = None
     tissue: Tissue | None = None
+    least_votes: int | None = None
 
     def blocks(self, group: BlockGroup) -> Iterator[ComputedBlock]:
         """The blocks of a group, one after the other."""
@@ -133,6 +136,11 @@ class Computation:
             features = self.classifier.features.compute(image, block, self.volume.shape)
             if kinds != {"features"}:
                 probabilities = self.classifier.probabilities(features)
+        elif self.least_votes is not None:
+            channel = self.plans[0].channels[0]
+            probabilities = self.classifier.apply_to_one_class(
+                image, block, self.volume.shape, channel, self.least_votes
+            )
         else:
             probabilities = self.classifier.apply(image, block, self.volume.shape)
         without_votes = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -35,6 +36,7 @@ def write_cells(
     *,
     overwrite: bool = False,
     progress: Progress | None = None,
+    prediction: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> CellTable:
     """Find cells and write `<out_dir>/<name>_cells.csv`; the name is the probability image's without `_probabilities`.
@@ -46,6 +48,8 @@ def write_cells(
         Made if it does not exist.
     overwrite : bool
     progress : function of (voxels done, voxels in all), optional
+    prediction : mapping, optional
+        The receipt of a probability image that is not kept, to go into the table's.
     **settings
         Of `ecc_px.find_cells`: threshold, volume limits, voxel size …
 
@@ -84,6 +88,8 @@ def write_cells(
             **sources,
             "settings": {name: _plain(value) for name, value in effective_settings(image, **settings).items()},
         }
+        if prediction is not None:
+            content["prediction"] = dict(prediction)
         write_receipt(path, content, started)
     return CellTable(path, cells)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,13 @@ from ecc_px.cells.table import table_name
 from ecc_px.classifiers import Classifier, class_channel
 from ecc_px.errors import InvalidSetting, UnknownVoxelSize
 from ecc_px.pipeline.cells import CellTable, write_cells
+from ecc_px.pipeline.cells_only import for_cells_only
 from ecc_px.pipeline.forecast import Forecast
 from ecc_px.pipeline.identity import describe_source, versions
 from ecc_px.pipeline.predict import Prediction, finished_prediction, predict
+from ecc_px.pipeline.receipt import read_receipt
 from ecc_px.pipeline.settings import PredictionSettings, output_path
-from ecc_px.pipeline.work_folder import WorkFolder, work_path
+from ecc_px.pipeline.work_folder import ProgressFile, WorkFolder, work_path
 from ecc_px.volumes import Volume, VoxelUm
 from ecc_px.volumes.partial import PartialOutput, write_errors_named
 from ecc_px.volumes.streaming import Progress
@@ -41,6 +43,7 @@ def run(
     voxel_um: VoxelUm | None = None,
     jobs: int | None = None,
     overwrite: bool = False,
+    keep_probabilities: bool = True,
     prediction: Mapping[str, Any] | None = None,
     cells: Mapping[str, Any] | None = None,
     also_written: Sequence[Path] = (),
@@ -63,6 +66,9 @@ def run(
     jobs : int, optional
         Threads of both steps; default one for each processor.
     overwrite : bool
+    keep_probabilities : bool
+        If not, the image holds no more than the table takes, one class, and is removed at the end; the cells are the
+        same.
     prediction, cells : mapping, optional
         Further arguments of `predict` and of `find_cells`.
     also_written : paths
@@ -92,6 +98,11 @@ def run(
         raise InvalidSetting(f"input {of_cells['input']}: run finds cells in the probabilities that it predicts.")
     if of_cells.get("class_") is not None:
         class_channel(classifier.classes, of_cells["class_"])
+    if not keep_probabilities:
+        of_prediction = for_cells_only(classifier, of_prediction, of_cells)
+        if volume.dtype.kind == "f":
+            # Where an image is not a number, there are no votes at all, and a person is told how many voxels that are.
+            of_prediction["least_votes"] = None
     if volume.frames > 1:
         raise InvalidSetting(
             f"{volume.path} has {volume.frames} time points, and cells are found in one: split the file by time."
@@ -101,8 +112,8 @@ def run(
             f"{volume.path} does not say how large its voxels are, and the table of cells is in µm: "
             "pass --voxel-um Z Y X."
         )
-    out_dir = Path(out_dir)
-    probabilities = output_path(out_dir, volume.name, "probabilities", wanted.file_format)
+    out_dir, voxels = Path(out_dir), prod(volume.shape)
+    kept = output_path(out_dir, volume.name, "probabilities", wanted.file_format)
     table_path = out_dir / table_name(volume.name)
     with write_errors_named(out_dir):
         is_new = not out_dir.exists()
@@ -110,41 +121,38 @@ def run(
     try:
         with write_errors_named(table_path), WorkFolder(table_path) as work:
             # What this run will write after the prediction may be there already, from an attempt that was stopped.
-            goes_on = work.goes_on_with(_wanted(classifier, volume, voxel_um, of_prediction, of_cells))
+            identity = _wanted(classifier, volume, voxel_um, of_prediction, of_cells)
+            goes_on = work.goes_on_with(identity | {"the image is kept": keep_probabilities})
             for output in (table_path, *also_written):
                 PartialOutput(output, overwrite=overwrite or goes_on).refuse_existing()
+            image_dir = out_dir if keep_probabilities else work.scratch
             common: dict[str, Any] = {"voxel_um": voxel_um, "jobs": jobs}
             predicted = None
-            if goes_on or not overwrite:
+            if goes_on or not overwrite or not keep_probabilities:
                 made_of = {name: value for name, value in of_prediction.items() if name != "check"}
-                predicted = finished_prediction(classifier, volume, out_dir, **common, **made_of)
+                predicted = finished_prediction(classifier, volume, image_dir, **common, **made_of)
             if predicted is None:
-                if not work_path(probabilities).exists():
-                    PartialOutput(probabilities, overwrite=overwrite).refuse_existing()
+                if keep_probabilities and not work_path(kept).exists():
+                    PartialOutput(kept, overwrite=overwrite).refuse_existing()
+                told = progress if keep_probabilities else _also_told(work.clock("predicting", 0, voxels), progress)
                 predicted = predict(
                     classifier,
                     volume,
-                    out_dir,
-                    overwrite=overwrite,
-                    progress=progress,
+                    image_dir,
+                    overwrite=overwrite or not keep_probabilities,
+                    progress=told,
                     announce=announce,
                     **common,
                     **of_prediction,
                 )
             work.mark()
-            clock = work.clock("finding cells", 0, prod(volume.shape))
-
-            def tell(done: int, total: int) -> None:
-                clock.tell(done, total=total)
-                if progress is not None:
-                    progress(done, total)
-
             table = write_cells(
                 predicted.probabilities,
                 volume,
                 out_dir,
                 overwrite=overwrite or goes_on,
-                progress=tell,
+                progress=_also_told(work.clock("finding cells", 0, voxels), progress),
+                prediction=None if keep_probabilities else read_receipt(predicted.probabilities),
                 **common,
                 **of_cells,
             )
@@ -152,12 +160,25 @@ def run(
             if finish is not None:
                 finish(brain, overwrite or goes_on)
             work.finish()
+            if not keep_probabilities:
+                brain = replace(brain, prediction=replace(predicted, outputs={}))
     except BaseException:
         if is_new:
             with suppress(OSError):
                 out_dir.rmdir()
         raise
     return brain
+
+
+def _also_told(clock: ProgressFile, progress: Progress | None) -> Progress:
+    """Tell others how far a step is, and the caller."""
+
+    def tell(done: int, total: int) -> None:
+        clock.tell(done, total=total)
+        if progress is not None:
+            progress(done, total)
+
+    return tell
 
 
 def _wanted(

@@ -49,6 +49,9 @@ class PredictionSettings:
         blocks of nothing else are never computed.
     tissue : "auto", optional
         Parts of the volume that are certainly empty are 0 in every export; see `pipeline.tissue`.
+    least_votes : int, optional
+        The probability of a voxel with fewer votes for the one class of `classes` is 0: in most of a brain, that is
+        known before all trees are asked.
     overwrite : bool
     restart : bool
         Throw away what an earlier, unfinished attempt left, instead of going on with it.
@@ -68,6 +71,7 @@ class PredictionSettings:
     memory: int | None = None
     skip_below: float | None = None
     tissue: Literal["auto"] | None = None
+    least_votes: int | None = None
     overwrite: bool = False
     restart: bool = False
     block: Shape | None = None
@@ -84,6 +88,8 @@ class PredictionSettings:
             raise InvalidSetting(f"{self.jobs} threads can't compute anything: pass a number from 1.")
         if self.block is not None and min(self.block) < 1:
             raise InvalidSetting(f"A block of {self.block} voxels is empty.")
+        if self.least_votes is not None and (self.exports != ("probabilities",) or len(self.classes or ()) != 1):
+            raise InvalidSetting("Votes are counted to the end for all but the probabilities of a single class.")
         fixed = {"exports": ("probabilities",), "dtype": "float32", "classes": None}
         ignored = [name for name, default in fixed.items() if getattr(self, name) != default]
         if self.file_format == "ecc" and ignored:

@@ -61,6 +61,7 @@ class Task:
             "the voxel size": self.voxel_um,
             "the value below which voxels are left out": settings.skip_below,
             "the way to find the tissue": settings.tissue,
+            "the least votes": settings.least_votes,
             "the block": settings.block,
             "the program": versions(),
         }
@@ -116,5 +117,5 @@ def check_task(
     else:
         plans = plan_exports(classifier, settings.exports, settings.dtype, settings.classes, volume.channels, flat=flat)
     outputs = tuple(output_path(out_dir, volume.name, plan.kind, settings.file_format) for plan in plans)
-    computation = Computation(classifier, volume, mask, tuple(plans), settings.skip_below)
+    computation = Computation(classifier, volume, mask, tuple(plans), settings.skip_below, settings.least_votes)
     return Task(computation, settings, outputs, voxel_um, (warning,) if warning else ())

@@ -185,6 +185,11 @@ def _predicted_again(
 def _cells_again(
     receipt: Mapping[str, Any], out_dir: Path, overwrite: bool, progress: Progress | None, stack: ExitStack
 ) -> Path:
+    if "prediction" in receipt:
+        raise UnreadableReceipt(
+            f"{receipt['output']}: its probability image was not kept. Make the table again with ecc-px run "
+            "--no-probabilities and the settings in its receipt."
+        )
     probabilities = _volume(receipt["probabilities"], stack, LABEL_DTYPES)
     raw = _volume(receipt["raw"], stack)
     settings = dict(receipt["settings"])

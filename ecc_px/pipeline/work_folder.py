@@ -93,7 +93,7 @@ class WorkFolder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        is_empty = self._journal is None or not len(self._journal)
+        is_empty = (self._journal is None or not len(self._journal)) and not self._has_scratch()
         if self._journal is not None:
             self._journal.close()
         if kind is not None and self._is_new and is_empty and not self.is_marked():
@@ -107,6 +107,11 @@ class WorkFolder:
             self._journal = Journal(self.path / "groups")
             _flush_folder(self.path)
         return self._journal
+
+    @property
+    def scratch(self) -> Path:
+        """A folder for what is needed until the outputs are in place; removed with the work folder."""
+        return self.path / "scratch"
 
     @property
     def choices(self) -> Mapping[str, Any] | None:
@@ -195,9 +200,14 @@ class WorkFolder:
             self._journal = None
         self._remove()
 
+    def _has_scratch(self) -> bool:
+        return self.scratch.is_dir() and any(self.scratch.iterdir())
+
     def _empty(self) -> None:
         for child in self.path.iterdir():
-            if child.name != "lock":
+            if child.is_dir():
+                shutil.rmtree(child)
+            elif child.name != "lock":
                 child.unlink()
         self._manifest = None
 

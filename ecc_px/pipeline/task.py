@@ -117,5 +117,12 @@ def check_task(
     else:
         plans = plan_exports(classifier, settings.exports, settings.dtype, settings.classes, volume.channels, flat=flat)
     outputs = tuple(output_path(out_dir, volume.name, plan.kind, settings.file_format) for plan in plans)
-    computation = Computation(classifier, volume, mask, tuple(plans), settings.skip_below, least_votes=settings.least_votes)
+    computation = Computation(
+        classifier,
+        volume,
+        mask,
+        tuple(plans),
+        skip_below=settings.skip_below,
+        least_votes=settings.least_votes,
+    )
     return Task(computation, settings, outputs, voxel_um, (warning,) if warning else ())

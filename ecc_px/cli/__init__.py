@@ -73,6 +73,10 @@ app.add_typer(service.app, name="service")
 app.command("warmup")(warmup.warmup)
 
 
+GO_ON = ("predict", "run", "watch")
+"""Commands that go on where they were stopped."""
+
+
 class Stopped(BaseException):
     """A signal asks us to stop: what runs is ended in order, like any other error."""
 
@@ -82,6 +86,13 @@ class Stopped(BaseException):
 
 def _stop(signal_number: int, frame: FrameType | None) -> None:
     raise Stopped(signal_number)
+
+
+def _after_stop(command: list[str]) -> str:
+    """What is left of a command that was stopped."""
+    if command and command[0] in GO_ON:
+        return "Stopped. What was finished is kept: the same command goes on from there."
+    return "Stopped. What was not finished is gone; what was finished is there."
 
 
 def main() -> None:
@@ -94,5 +105,5 @@ def main() -> None:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(1)
     except Stopped as stopped:
-        print("Stopped. What was finished is kept: the same command goes on from there.", file=sys.stderr)
+        print(_after_stop(sys.argv[1:2]), file=sys.stderr)
         sys.exit(128 + stopped.signal_number)

@@ -12,7 +12,7 @@ import numpy as np
 from ecc_px.errors import InvalidSetting
 from ecc_px.pipeline.block_groups import Computation
 from ecc_px.pipeline.export_files import CHUNK_EDGE, FLAT_CHUNK_EDGE
-from ecc_px.pipeline.memory import SHARE, free_memory, memory_needed
+from ecc_px.pipeline.memory import memory_needed, usual_memory
 from ecc_px.volumes.blocks import Shape
 
 BLOCK: Shape = (64, 64, 256)
@@ -69,7 +69,7 @@ def plan_blocks(
     jobs : int
         Threads at most.
     memory : int, optional
-        Bytes at most; default `memory.SHARE` of what is free.
+        Bytes at most; default `memory.usual_memory`.
     block, run_length : optional
         Chosen by somebody.
     fixed : BlockPlan, optional
@@ -92,8 +92,7 @@ def plan_blocks(
         cuts = [
             BlockPlan(b, halo, length) for b in blocks for length in ([run_length] if run_length else _run_lengths(b))
         ]
-    free = free_memory()
-    bound = memory if memory is not None else (None if free is None else int(SHARE * free))
+    bound = memory if memory is not None else usual_memory()
     choices = [(cut, threads) for cut in cuts for threads in range(jobs, 0, -1)]
     needs = [memory_needed(computation, cut.block, cut.run_length, threads) for cut, threads in choices]
     fitting = [choice for choice, need in zip(choices, needs, strict=True) if bound is None or need <= bound]

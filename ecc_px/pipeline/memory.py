@@ -43,6 +43,12 @@ def free_memory() -> int | None:
     return min(known) if known else None
 
 
+def usual_memory(sharers: int = 1) -> int | None:
+    """Bytes that each of so many processes takes where nobody says how many; None where nobody knows what is free."""
+    free = free_memory()
+    return None if free is None else int(SHARE * free / sharers)
+
+
 def memory_needed(computation: Computation, block: Shape, run_length: int, jobs: int) -> int:
     """Peak resident bytes of a prediction with this cut and so many threads, rounded up."""
     return BASE_BYTES + _cache(computation) + jobs * _of_a_thread(computation, block, run_length)

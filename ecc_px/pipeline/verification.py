@@ -15,7 +15,7 @@ import numpy as np
 
 from ecc_px.classifiers import Classifier, load_classifier
 from ecc_px.completeness import fingerprint
-from ecc_px.errors import EccPxError, UnreadableReceipt
+from ecc_px.errors import EccPxError, UnreadableReceipt, UnreadableVolume
 from ecc_px.pipeline.block_groups import BlockGroup, block_groups
 from ecc_px.pipeline.block_plan import BlockPlan
 from ecc_px.pipeline.cells import write_cells
@@ -69,8 +69,8 @@ def verify(
     output : path
         The image, the table, or its receipt.
     sample : int
-        Random blocks to compute again, from the input and the classifier that the receipt names. A table of cells is
-        made again as a whole, whatever the number.
+        Random blocks to compute again, from the input and the classifier that the receipt names; none where the image
+        is already known to be another. A table of cells is made again as a whole, whatever the number.
     seed : int, optional
         Of the choice of blocks.
     jobs : int, optional
@@ -82,7 +82,7 @@ def verify(
         There is no receipt with hashes; or blocks are to be computed, and the input or the classifier is gone or
         another.
     UnreadableVolume
-        The image is damaged.
+        The image can't be opened.
     """
     output = _output(Path(output))
     receipt = read_receipt(output)
@@ -97,19 +97,24 @@ def verify(
         differing, done = [], 0
         total = sum(group.voxels for group in groups)
 
-        def digest(group: BlockGroup) -> str:
+        def digest(group: BlockGroup) -> str | None:
             sha256 = hashlib.sha256()
             for block in group.run.blocks:
-                sha256.update(np.ascontiguousarray(image.read(block.core, frame=group.frame)).data)
+                try:
+                    voxels = image.read(block.core, frame=group.frame)
+                except UnreadableVolume:
+                    return None
+                sha256.update(np.ascontiguousarray(voxels).data)
             return sha256.hexdigest()
 
         for group, found in in_order(digest, groups, jobs or usable_processors()):
             if found != stated[group.number]:
-                differing.append(f"{_place(group)}: not the voxels that were written")
+                what = "can't be read any more" if found is None else "not the voxels that were written"
+                differing.append(f"{_place(group)}: {what}")
             done += group.voxels
             if progress is not None:
                 progress(done, total)
-        chosen = _computed_again(receipt, image, groups, sample, seed) if sample else ()
+        chosen = _computed_again(receipt, image, groups, sample, seed) if sample and not differing else ()
     differing += [place for place in chosen if place]
     return Verification(output, len(groups), len(chosen), tuple(differing))
 

@@ -152,8 +152,8 @@ class Service:
     late : float
         Seconds without growth after which an incomplete brain is late.
     jobs, threads, memory, nice, idle_io
-        Brains at a time; threads (None: all processors, divided by jobs) and bytes (None: most of what is free)
-        of each.
+        Brains at a time; threads (None: all processors) and bytes (None: most of what is free) of each, where not
+        given divided by jobs.
     keep_free : int
         Bytes on the output's disk that are never used.
     retries, retry_after

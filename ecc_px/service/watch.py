@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from ecc_px.pipeline.memory import usual_memory
 from ecc_px.service import children
 from ecc_px.service.arrival import Arrival, Round
 from ecc_px.service.checking import CHECKING
@@ -250,7 +251,8 @@ class Watch:
             tasks=tasks,
             token=token,
             threads=service.threads or max(usable_processors() // service.jobs, 1),
-            memory=memory or service.memory,
+            # Each would take most of what is free when it begins.
+            memory=memory or service.memory or (usual_memory(service.jobs) if service.jobs > 1 else None),
         )
 
     def _take_over(self) -> None:

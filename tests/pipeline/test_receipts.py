@@ -56,6 +56,19 @@ def test_one_changed_voxel_is_found_and_placed(predicted: Path, tmp_path: Path) 
     assert len(receipt["groups"]["sha256"]) == found.groups
 
 
+def test_a_chunk_that_cannot_be_decoded_is_found_and_placed(predicted: Path, tmp_path: Path) -> None:
+    for path in predicted.parent.iterdir():
+        shutil.copy(path, tmp_path)
+    image = tmp_path / predicted.name
+    with h5py.File(image) as file:
+        chunk = file["exported_data"].id.get_chunk_info_by_coord((16, 32, 0, 1))
+    with image.open("r+b") as damaged:
+        damaged.seek(chunk.byte_offset)
+        damaged.write(bytes(chunk.size))
+    found = verify(image, sample=5)
+    assert found.differing == ("z 16:32, y 32:48, x 0:32: can't be read any more",)
+
+
 @pytest.mark.parametrize("file_format", ["hdf5", "ome-zarr", "tiff", "ecc"])
 def test_rerun_gives_the_same_bytes(file_format: str, brain: Path, tmp_path: Path) -> None:
     settings: dict[str, Any] = {} if file_format == "ecc" else {"dtype": "uint16", "classes": (3, 1)}

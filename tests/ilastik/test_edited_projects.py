@@ -221,7 +221,7 @@ def test_a_folder_or_project_that_may_not_be_written_is_refused():
             if user == 0:
                 os.seteuid(65534)  # root may write anywhere
             try:
-                with pytest.raises(OutputFailed, match="Permission denied"):
+                with pytest.raises(OutputFailed, match="you may not write there"):
                     rename_class(path, 1, "neuron")
             finally:
                 os.seteuid(user)

@@ -27,7 +27,7 @@ from ecc_px.service.states import State
 from ecc_px.service.watch import SHIFT
 
 PROJECT = Path(__file__).parents[1] / "tests" / "data" / "synthetic" / "s1_3d_seedset" / "project.ilp"
-UNCOMPARED = (".receipt.json", "brain.json", "brain.log", "ballast")
+UNCOMPARED = (".receipt.json", "brain.json", "brain.log", "_report.html", "ballast")
 PATIENCE = 300.0
 
 FACILITY = """

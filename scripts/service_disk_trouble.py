@@ -21,13 +21,15 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from service_kill_test import UNCOMPARED as NAMES_TIMES
+
 from ecc_px.errors import LedgerFailed
 from ecc_px.service.ledger import Brain, Ledger
 from ecc_px.service.states import State
 from ecc_px.service.watch import SHIFT
 
 PROJECT = Path(__file__).parents[1] / "tests" / "data" / "synthetic" / "s1_3d_seedset" / "project.ilp"
-UNCOMPARED = (".receipt.json", "brain.json", "brain.log", "_report.html", "ballast")
+UNCOMPARED = (*NAMES_TIMES, "ballast")
 PATIENCE = 300.0
 
 FACILITY = """

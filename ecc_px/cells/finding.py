@@ -241,7 +241,7 @@ def _find(passes: Passes, settings: Settings) -> tuple[PackedObjects, Summary]:
         excluded = passes.labelled(number, found)
     else:
         excluded = passes.components(number, connectivity, splitter, found)
-    n, small, large = len(found.cells), found.too_small, found.too_large
+    n, small, large = len(found.cells), found.too_small_or_faint, found.too_large
     diameter = None if splitter is None else splitter.cell.diameter_um
     return found.cells, Summary(found.components, n + small + large, small, large, n, excluded, diameter)
 

@@ -128,14 +128,14 @@ class Sorting:
     Attributes
     ----------
     cells : PackedObjects
-    components, too_small, too_large : int
+    components, too_small_or_faint, too_large : int
     """
 
     def __init__(self, selection: Selection, evidence: Evidence | None = None) -> None:
         self._selection = selection
         self._evidence = evidence
         self.cells = PackedObjects()
-        self.components = self.too_small = self.too_large = 0
+        self.components = self.too_small_or_faint = self.too_large = 0
 
     def add(self, objects: Objects) -> None:
         """Take in objects whose components are complete."""
@@ -146,6 +146,6 @@ class Sorting:
             small |= ~self._evidence.suffices(objects)
         large = self._selection.too_large(objects)
         self.components += len(np.unique(objects.component))
-        self.too_small += int(small.sum())
+        self.too_small_or_faint += int(small.sum())
         self.too_large += int((large & ~small).sum())
         self.cells.add(objects.take(~(small | large)))

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ecc_px.cells.csv_text import csv_text
 from ecc_px.cells.inputs import Inputs
 from ecc_px.cells.measuring import Intensities
 from ecc_px.cells.objects import Objects, intensity_units
@@ -55,8 +56,8 @@ UNITS = {
 
 FURTHER_COLUMNS = tuple(UNITS)[len(COLUMNS) :]
 
-DECIMALS = {"SBR": 3, "probability": 4, "elongation": 3}
-"""In the CSV file; the other fractions have two, as in ecc's."""
+DECIMALS, USUAL_DECIMALS = {"SBR": 3, "probability": 4, "elongation": 3}, 2
+"""Of fractions in the CSV file; ecc's have two."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,8 @@ class Summary:
     objects : int
         Connected components above the threshold, or labels.
     parts : int
-        What splitting made of them: `too_small` + `too_large` + `cells`.
-    too_small, too_large : int
+        What splitting made of them: `too_small_or_faint` + `too_large` + `cells`.
+    too_small_or_faint, too_large : int
         Left out because of the volume limits; after splitting, also parts with too little probability for a cell.
     cells : int
         Rows of the table.
@@ -81,7 +82,7 @@ class Summary:
 
     objects: int
     parts: int
-    too_small: int
+    too_small_or_faint: int
     too_large: int
     cells: int
     excluded_voxels: int
@@ -210,13 +211,13 @@ class Cells:
         path = Path(path)
         with (
             written_whole(path, overwrite=overwrite) as temporary,
-            temporary.open("w", encoding="utf-8", newline="") as out,
+            temporary.open("wb") as out,
         ):
-            out.write(",".join(self.rows.columns) + "\n")
+            columns = self.rows.columns
+            out.write((",".join(columns) + "\n").encode("ascii"))
+            decimals = [DECIMALS.get(name, USUAL_DECIMALS) for name in columns]
             for rows in self.rows.pieces():
-                finer = {name: rows[name].map(f"{{:.{n}f}}".format) for name, n in DECIMALS.items() if name in rows}
-                table = rows.assign(**finer)
-                table.to_csv(out, header=False, index=False, float_format="%.2f", lineterminator="\n")
+                out.write(csv_text([rows[name].to_numpy() for name in columns], decimals))
         return path
 
 

@@ -29,11 +29,13 @@ from ecc_px.cli import (
     warmup,
     watch,
 )
+from ecc_px.cli.voxel_size import CommandLine
 from ecc_px.errors import EccPxError
 from ecc_px.version import __version__
 
 app = typer.Typer(
     name="ecc-px",
+    cls=CommandLine,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,

@@ -190,18 +190,19 @@ def find(
 def summary_line(cells: Cells) -> str:
     """What was found, and what was left out and why."""
     summary = cells.summary
-    parts = "objects" if summary.diameter_um is None else "parts of objects"
+    was_split = summary.diameter_um is not None
+    parts = "parts of objects" if was_split else "objects"
     left_out = [
         f"{count:,} {reason}"
         for count, reason in (
-            (summary.too_small, f"{parts} too small"),
+            (summary.too_small_or_faint, f"{parts} too small" + (" or too faint" if was_split else "")),
             (summary.too_large, f"{parts} too large"),
             (summary.excluded_voxels, "voxels excluded"),
         )
         if count
     ]
     found = f"{summary.cells:,} {'cell' if summary.cells == 1 else 'cells'}"
-    if summary.diameter_um is not None:
+    if summary.diameter_um is not None and summary.cells:
         found += f" of {summary.diameter_um:.1f} µm in {summary.objects:,} objects"
     return found + (f" (left out: {', '.join(left_out)})" if left_out else "")
 

@@ -13,7 +13,9 @@ from ecc_px.errors import InvalidSetting
 VoxelUm = Annotated[
     tuple[float, float, float] | None,
     typer.Option(
-        "--voxel-um", metavar="Z Y X", help="Voxel size in µm: three numbers, z y x. Default: what the files say."
+        "--voxel-um",
+        metavar="Z Y X",
+        help="Voxel size in µm: three numbers, z y x, or one for all three. Default: what the files say.",
     ),
 ]
 OutputFolder = Annotated[Path, typer.Option("--output", "-o", help="Folder for the results; made if missing.")]

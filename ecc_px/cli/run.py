@@ -41,6 +41,7 @@ from ecc_px.cli.options import (
     Threshold,
     TissueOption,
     VoxelUm,
+    WorkersName,
     diameter_of,
     memory_of,
 )
@@ -73,6 +74,10 @@ def run(
     channel: Channel = None,
     flavour: Flavour = FlavourName.ilastik,
     jobs: Jobs = None,
+    executor: Annotated[
+        WorkersName,
+        typer.Option(help="Look for cells on threads, or in as many processes. The result is the same to the byte."),
+    ] = WorkersName.threads,
     memory: Memory = None,
     overwrite: Overwrite = False,
     restart: Restart = False,
@@ -88,6 +93,7 @@ def run(
     from ecc_px.completeness import check_input, open_told
     from ecc_px.pipeline.run import run as run_brain
     from ecc_px.report.brain import report_of, write_report
+    from ecc_px.volumes.streaming import pool_of, usable_processors
 
     diameter = diameter_of(diameter_um)
     classifier = load_classifier(model, flavour=flavour.value)
@@ -101,7 +107,9 @@ def run(
             def draw(brain: Brain, replace: bool) -> None:
                 write_report(volume, brain.prediction.probabilities, brain.cells, class_=class_, overwrite=replace)
 
-            with voxel_progress(source.name) as progress:
+            # A pool for each brain: one that lost a process is of no use to the next.
+            pool = pool_of(executor.value, jobs or usable_processors())
+            with pool, voxel_progress(source.name) as progress:
                 check = None if no_check else partial(check_input, source, progress=progress, jobs=jobs, **reading)
                 brain = run_brain(
                     classifier,
@@ -129,6 +137,7 @@ def run(
                         "min_volume": min_volume,
                         "max_volume": max_volume,
                         "class_": class_,
+                        "executor": pool,
                     },
                     also_written=[report.picture, report.page],
                     progress=progress,
@@ -143,9 +152,11 @@ def run(
 def describe(made: tuple[Brain, BrainReport]) -> list[str]:
     """Where the results of a brain are."""
     brain, report = made
-    warn(brain.cells.cells.warnings)
+    of_prediction = predict_command.describe(brain.prediction)
+    # Both steps look at the voxel size; what the first one said is not said again.
+    warn([warning for warning in brain.cells.cells.warnings if warning not in brain.prediction.warnings])
     return [
-        *predict_command.describe(brain.prediction),
+        *of_prediction,
         f"{brain.cells.path}: {summary_line(brain.cells.cells)}",
         str(report.picture),
         str(report.page),

@@ -189,7 +189,7 @@ def _wanted(
     cells: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Everything that the results depend on."""
-    aside = ("check", "jobs", "memory", "restart", "overwrite", "block")
+    aside = ("check", "jobs", "executor", "memory", "restart", "overwrite", "block")
     return {
         "input": describe_source(volume),
         "classifier": classifier.sha256,

@@ -67,6 +67,11 @@ class _ChunkTable:
     byte_counts: npt.NDArray[np.uint32]
     filter_masks: npt.NDArray[np.uint8]
 
+    def name(self, place: tuple[int, ...]) -> str:
+        """Which chunk it is, and where a person finds its bytes."""
+        count, offset = int(self.byte_counts[place]), int(self.offsets[place])
+        return f"chunk {'/'.join(map(str, place))} counted from 0, {count:,} bytes from byte {offset:,} of the file"
+
 
 class Hdf5Array:
     """A dataset of an HDF5 file.
@@ -111,12 +116,14 @@ class Hdf5Array:
                 continue
             chunk = self._chunk(table, place)
             if chunk is None:
-                # Whatever is wrong with it, HDF5 has the words for it.
-                out[target] = self._dataset[
-                    tuple(
-                        slice(t.start + part.start, t.stop + part.start) for t, part in zip(target, index, strict=True)
-                    )
-                ]
+                # Whatever is wrong with it, HDF5 has the words for it; which chunk it is, we know.
+                there = tuple(
+                    slice(t.start + part.start, t.stop + part.start) for t, part in zip(target, index, strict=True)
+                )
+                try:
+                    out[target] = self._dataset[there]
+                except OSError as error:
+                    raise OSError(f"{table.name(place)}: {error}") from error
             else:
                 out[target] = chunk[source]
         return out

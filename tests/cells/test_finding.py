@@ -289,7 +289,7 @@ def test_volume_limits_are_included_and_the_summary_accounts_for_every_object(bl
     assert cells.table.vol.min() == low
     assert cells.table.vol.max() == high
     summary = cells.summary
-    assert (summary.objects, summary.too_small, summary.too_large, summary.cells) == (
+    assert (summary.objects, summary.too_small_or_faint, summary.too_large, summary.cells) == (
         len(sizes),
         (sizes < low).sum(),
         (sizes > high).sum(),

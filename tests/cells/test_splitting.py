@@ -65,8 +65,8 @@ def test_every_part_is_a_cell_or_counted():
     low, high = np.percentile(sizes, [20, 80]).astype(int)
     cells = find_cells(ArrayVolume(probabilities), ArrayVolume(raw), voxel_um=UM, min_volume=low, max_volume=high)
     summary = cells.summary
-    assert summary.parts == summary.too_small + summary.too_large + summary.cells
-    assert min(summary.too_small, summary.too_large, summary.cells) > 0
+    assert summary.parts == summary.too_small_or_faint + summary.too_large + summary.cells
+    assert min(summary.too_small_or_faint, summary.too_large, summary.cells) > 0
     assert len(cells) == summary.cells
     everything = find_cells(ArrayVolume(probabilities), ArrayVolume(raw), voxel_um=UM, split="none", connectivity=26)
     assert summary.objects == len(everything)

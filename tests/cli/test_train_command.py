@@ -105,7 +105,10 @@ def test_classifier_file_is_taken_by_info_predict_and_run(desk, run):
     assert "false_signal" in out
     code, _, error = run("run", "PV.pxc", "unseen.h5", "-o", "out", "--voxel-um", "1", "1", "1")
     assert code == 0, error
-    assert (desk / "out" / "unseen_cells.csv").exists()
+    table = (desk / "out" / "unseen_cells.csv").read_bytes()
+    code, _, error = run("run", "PV.pxc", "unseen.h5", "-o", "same", "--voxel-um", "1", "--executor", "processes")
+    assert code == 0, error
+    assert (desk / "same" / "unseen_cells.csv").read_bytes() == table
     run("predict", "PV.pxc", "unseen.h5", "-o", "other")
     with h5py.File("other/unseen_probabilities.h5") as file:
         assert file["exported_data"].shape[-1] == 3

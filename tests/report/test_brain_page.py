@@ -34,7 +34,7 @@ def receipts(name: str = "mouse", **warnings: list[str]) -> tuple[dict[str, Any]
         "raw": {"path": f"/in/{name}", "axes": "czyx", "shape": [2, *SHAPE], "dtype": "uint16"},
         "voxel_um_zyx": list(VOXEL_UM),
         "settings": {"threshold": 0.7, "min_volume": 2, "max_volume": 64},
-        "summary": {"too_small": 12, "too_large": 3, "excluded_voxels": 0, "diameter_um": None},
+        "summary": {"too_small_or_faint": 12, "too_large": 3, "excluded_voxels": 0, "diameter_um": None},
         "warnings": warnings.get("found", []),
         "seconds": 30.0,
         "finished": "2026-03-14T02:30:00+00:00",

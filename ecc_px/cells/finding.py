@@ -11,11 +11,13 @@ from __future__ import annotations
 import inspect
 from concurrent.futures import Executor
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
 from ecc_px.cells.block_shape import LARGEST_BLOCK, LARGEST_SPLIT_BLOCK, block_shape_for
+from ecc_px.cells.centring import Centring
 from ecc_px.cells.inputs import Inputs, Kind, channel_of_class, kind_of, label_of_class
 from ecc_px.cells.measuring import BackgroundMode, IntensityMode
 from ecc_px.cells.packing import PackedObjects
@@ -172,8 +174,8 @@ def find_cells(
         core = block_shape_for(inputs.volumes, jobs, largest) if block_shape is None else block_shape
         count = 3 if settings.is_split else 2
         passes = Passes(inputs, voxel_um, core, jobs, executor, count, progress or (lambda done, total: None))
-        objects, summary = _find(passes, settings)
-        measured = passes.intensities(count - 1, objects, settings.measuring)
+        objects, summary, centring = _find(passes, settings)
+        measured = passes.intensities(count - 1, objects, replace(settings.measuring, centring=centring))
         origin = Origin.of(inputs, voxel_um, like_ecc=settings.is_like_ecc)
     if not len(objects):
         asked = f"threshold {inputs.threshold:g}, " if kind == "probabilities" else ""
@@ -227,15 +229,16 @@ def _settings(every: dict[str, Any], image: Volume | None) -> Settings:
     return settings_for(kind, **{name: every[name] for name in names})
 
 
-def _find(passes: Passes, settings: Settings) -> tuple[PackedObjects, Summary]:
-    """All objects that are cells, and what became of the others."""
-    inputs, number, splitter, evidence = passes.inputs, 0, None, None
+def _find(passes: Passes, settings: Settings) -> tuple[PackedObjects, Summary, Centring | None]:
+    """All objects that are cells, what became of the others, and how the middle of a cell is found."""
+    inputs, number, splitter, evidence, centring = passes.inputs, 0, None, None, None
     connectivity = settings.selection.connectivity
     if settings.is_split:
         cell = passes.shapes(number, connectivity).typical_cell(settings.diameter_um)
         number += 1
         splitter = Splitter(settings.split, cell, passes.voxel_um, inputs.shape)
         evidence = Evidence(cell, passes.voxel_um, inputs.shape[0] == 1, inputs.probability_units)
+        centring = None if settings.is_like_ecc else Centring.on(cell, passes.voxel_um)
     found = Sorting(settings.selection, evidence)
     if inputs.kind == "labels":
         excluded = passes.labelled(number, found)
@@ -243,7 +246,8 @@ def _find(passes: Passes, settings: Settings) -> tuple[PackedObjects, Summary]:
         excluded = passes.components(number, connectivity, splitter, found)
     n, small, large = len(found.cells), found.too_small_or_faint, found.too_large
     diameter = None if splitter is None else splitter.cell.diameter_um
-    return found.cells, Summary(found.components, n + small + large, small, large, n, excluded, diameter)
+    summary = Summary(found.components, n + small + large, small, large, n, excluded, diameter)
+    return found.cells, summary, centring
 
 
 def _open(volume: str | Path | Volume, opened: ExitStack, **options: Any) -> Volume:

@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from ecc_px.cells.centring import Centring
 from ecc_px.cells.objects import Objects, intensity_units
 from ecc_px.compiling import kernel
 from ecc_px.errors import InvalidSetting
@@ -47,6 +48,8 @@ class Measuring:
     local_min_rad : int
         Half-width in voxels of the cube for the percentile; 4 is 9 × 9 × 9.
     local_min_percentile : float
+    centring : Centring, optional
+        How the middle of an object is found; default: it is the weighted centroid.
     """
 
     intensity: IntensityMode = "obj_mean"
@@ -54,6 +57,7 @@ class Measuring:
     background: BackgroundMode = "shell"
     local_min_rad: int = 4
     local_min_percentile: float = 5.0
+    centring: Centring | None = None
 
     def __post_init__(self) -> None:
         for name, choice, known in (
@@ -80,16 +84,40 @@ class Measuring:
     def reach(self, voxel_um: VoxelUm) -> Shape:
         """Voxels around a centre that are looked at."""
         cube = 0 if self.intensity == "obj_mean" else self.local_max_rad
-        z, y, x = (max(cube, half) for half in self.background_reach(voxel_um))
+        window = (0, 0, 0) if self.centring is None else self.centring.reach
+        z, y, x = (max(cube, *halves) for halves in zip(self.background_reach(voxel_um), window, strict=True))
         return z, y, x
 
 
 @dataclass(frozen=True)
 class Intensities:
-    """What was measured of n objects, in raw units: `signal` and `background`, (n,) float64 each."""
+    """What was measured of n objects.
+
+    Parameters
+    ----------
+    signal, background : (n,) float64
+        Raw units.
+    shift : (n, 3) float32
+        From the weighted centroid to the object's middle, in voxels along z, y, x.
+    """
 
     signal: npt.NDArray[np.float64]
     background: npt.NDArray[np.float64]
+    shift: npt.NDArray[np.float32]
+
+    @classmethod
+    def zeros(cls, count: int) -> Intensities:
+        """To be filled in."""
+        return cls(np.zeros(count), np.zeros(count), np.zeros((count, 3), np.float32))
+
+    def take(self, which: npt.NDArray[Any]) -> Intensities:
+        """Those of the objects at these indices, or where this is True."""
+        return Intensities(self.signal[which], self.background[which], self.shift[which])
+
+    def put(self, which: npt.NDArray[np.int64], measured: Intensities) -> None:
+        """Fill in those of the objects at these indices."""
+        self.signal[which], self.background[which] = measured.signal, measured.background
+        self.shift[which] = measured.shift
 
 
 def measure(
@@ -126,7 +154,9 @@ def measure(
         signal = _maxima(raw, centres, (how.local_max_rad,) * 3)
     else:
         signal = _means(raw, centres, (how.local_max_rad,) * 3)
-    return Intensities(signal, background)
+    if how.centring is None:
+        return Intensities(signal, background, np.zeros((len(objects), 3), np.float32))
+    return Intensities(signal, background, how.centring.shifts(raw, objects, corner, background))
 
 
 def measured_voxels(

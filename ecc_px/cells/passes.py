@@ -93,13 +93,12 @@ class Passes:
 
     def intensities(self, number: int, objects: PackedObjects, how: Measuring) -> Intensities:
         """Signal and background of every object, each measured in the block that holds its centre."""
-        out = Intensities(np.zeros(len(objects)), np.zeros(len(objects)))
+        out = Intensities.zeros(len(objects))
         groups = ((group, objects.take(group)) for group in _by_block(objects, self.core, self.inputs.shape))
         work = partial(_intensities_of_group, self.inputs, how, self.voxel_um)
         voxels, done = int(np.prod(self.inputs.shape)), 0
         for (group, _), measured in self._worked_out(work, groups):
-            out.signal[group] = measured.signal
-            out.background[group] = measured.background
+            out.put(group, measured)
             done += len(group)
             self.report((number * voxels + voxels * done // len(objects)) // self.count, voxels)
         self.report(voxels, voxels)

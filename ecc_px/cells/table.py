@@ -25,7 +25,7 @@ COLUMNS = ("X", "Y", "Z", "deltaI", "BG", "vol", "deltaI_total")
 """ecc's columns, always the first."""
 
 UNITS = {
-    "X": "µm, voxel index × voxel size: centroid weighted by the intensity above BG; like ecc, the nearest voxel",
+    "X": "µm, voxel index × voxel size: middle of the cell, from the intensity above BG; like ecc, the nearest voxel",
     "Y": "µm, as X",
     "Z": "µm, as X",
     "deltaI": "raw, signal - BG, at least 0",
@@ -148,7 +148,7 @@ class TableRows:
         for start in range(0, max(1, len(self)), AT_ONCE):
             which = self._order[start : start + AT_ONCE]
             objects = self._objects.take(which)
-            intensities = Intensities(self._intensities.signal[which], self._intensities.background[which])
+            intensities = self._intensities.take(which)
             if self._origin.like_ecc:
                 piece = ecc_table(objects, intensities, self._origin.voxel_um)
             else:
@@ -241,7 +241,7 @@ def cells_table(
     """One row per object, in their order: all that is known of it; `numbers` are those of its component."""
     voxel_um = origin.voxel_um
     units = intensity_units(origin.raw_dtype)
-    position = objects.weighted_centroid(intensities.background, origin.raw_dtype)
+    position = objects.weighted_centroid(intensities.background, origin.raw_dtype) + intensities.shift
     table = _ecc_columns(objects, position, intensities, voxel_um)
     z, y, x = (objects.centroid * np.array(voxel_um)).T
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -10,10 +11,17 @@ import numpy.typing as npt
 
 from ecc_px.cells.climbing import Basins
 from ecc_px.cells.numbering import voxel_key
-from ecc_px.cells.objects import SQUARES, Integers, Objects, in_units, intensity_units, weight_units
+from ecc_px.cells.objects import PLACE, Integers, Objects, intensity_units, weight_units
 from ecc_px.cells.runs import LabelledRuns, label_runs
 from ecc_px.compiling import kernel
 from ecc_px.volumes.blocks import Region, Shape
+
+FIRST, COMPONENT, LOWER, UPPER = (PLACE[name] for name in ("first", "component", "lower", "upper"))
+VOXELS, INDEX_SUM, SQUARE_SUM = (PLACE[name] for name in ("voxels", "index_sum", "square_sum"))
+RAW_SUM, RAW_MIN, RAW_MAX = (PLACE[name] for name in ("raw_sum", "raw_min", "raw_max"))
+WEIGHT_SUM, WEIGHT_INDEX_SUM = PLACE["weight_sum"], PLACE["weight_index_sum"]
+PROBABILITY_SUM, BESIDE_EXCLUDED = PLACE["probability_sum"], PLACE["beside_excluded"]
+LARGEST = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True)
@@ -25,8 +33,8 @@ class Voxels:
     foreground : bool
     raw : or None
         Intensities; None leaves their sums at 0.
-    probability : integers, or None
-        In the units of the image that they come from; None: 1 each.
+    probability : or None
+        As the image has them that they come from; None: 1 each.
     beside_excluded : bool, or None
         Voxels with a face on the excluded region.
     """
@@ -58,6 +66,17 @@ class Rim:
     @classmethod
     def empty(cls) -> Rim:
         return cls(np.zeros(0, np.int64), np.zeros(0, np.int64))
+
+    @classmethod
+    def together(cls, rims: Sequence[Rim]) -> Rim:
+        """The voxels of all, one rim after the other."""
+        every = [cls.empty(), *rims]
+        return cls(np.concatenate([rim.key for rim in every]), np.concatenate([rim.fragment for rim in every]))
+
+    def in_order(self) -> Rim:
+        """The same in the order of the keys."""
+        order = np.argsort(self.key, kind="stable")
+        return Rim(self.key[order], self.fragment[order])
 
     def shifted(self, offset: int) -> Rim:
         """The same for fragments that are numbered from `offset`."""
@@ -158,7 +177,7 @@ def objects_of_labels(voxels: Voxels, labels: npt.NDArray[Any], core: Region, sh
     corner = np.array([side.start for side in core], np.int64)
     label, fragment = np.unique(labels[voxels.foreground], return_inverse=True)
     objects = sums_of(runs, fragment.ravel(), len(label), voxels, corner, shape)
-    return replace(objects, component=label.astype(np.int64))
+    return objects.having(component=label)
 
 
 class _Parts(NamedTuple):
@@ -175,11 +194,16 @@ def _parts(component_of_voxel: npt.NDArray[np.int32], basins: Basins) -> _Parts:
     is_root = np.zeros(len(basins.root), bool)
     is_root[basins.root] = True
     roots, place = np.flatnonzero(is_root), (np.cumsum(is_root) - 1)[basins.root]
-    onward = basins.onward[roots]
-    way_out = np.where(onward >= 0, onward, -1 - roots)
-    kinds = np.stack([component_of_voxel[roots], way_out])
-    (component, way_out), fragment = np.unique(kinds, axis=1, return_inverse=True)
-    return _Parts(fragment.ravel()[place.ravel()], component, np.maximum(way_out, -1))
+    component, onward = component_of_voxel[roots].astype(np.int64), basins.onward[roots]
+    leaving = np.flatnonzero(onward >= 0)
+    order = leaving[np.lexsort((onward[leaving], component[leaving]))]
+    is_next = np.ones(len(order), bool)
+    is_next[1:] = (np.diff(component[order]) != 0) | (np.diff(onward[order]) != 0)
+    same_as = np.arange(len(roots))
+    same_as[order] = order[is_next][np.cumsum(is_next) - 1]
+    kept = same_as == np.arange(len(roots))
+    fragment = (np.cumsum(kept) - 1)[same_as]
+    return _Parts(fragment[place], component[kept], onward[kept])
 
 
 def sums_of(
@@ -191,80 +215,84 @@ def sums_of(
     shape: Shape,
 ) -> Objects:
     """Sums over each fragment; `fragment_of_voxel` numbers the foreground voxels in raster order."""
-    objects = Objects.neutral(count)
-    foreground = voxels.foreground
     nothing = np.zeros(0, np.int64)
-    raw = nothing if voxels.raw is None else in_units(voxels.raw[foreground])
+    raw = nothing if voxels.raw is None else runs.values(voxels.raw, intensity_units(voxels.raw.dtype))
     coarser = 1 if voxels.raw is None else intensity_units(voxels.raw.dtype) // weight_units(voxels.raw.dtype)
-    probability = nothing if voxels.probability is None else voxels.probability[foreground].astype(np.int64)
-    beside = nothing if voxels.beside_excluded is None else voxels.beside_excluded[foreground].astype(np.int64)
-    _add_indices(
-        runs.row, runs.start, runs.stop, fragment_of_voxel, runs.shape[1], corner, shape,
-        objects.first, objects.voxels, objects.index_sum, objects.square_sum, objects.lower, objects.upper,
-    )  # fmt: skip
-    if len(raw):
-        _add_intensities(
-            runs.row, runs.start, runs.stop, fragment_of_voxel, runs.shape[1], corner, raw, coarser,
-            objects.raw_sum, objects.raw_min, objects.raw_max, objects.weight_sum, objects.weight_index_sum,
-        )  # fmt: skip
-    else:
-        # Nothing is known of the intensities: a range from −1 to 0 is not taken for that of a flat object.
-        objects.raw_min[:], objects.raw_max[:] = -1, 0
-    _add(fragment_of_voxel, probability, objects.probability_sum)
     if voxels.probability is None:
-        objects.probability_sum[:] = objects.voxels
-    _add(fragment_of_voxel, beside, objects.beside_excluded)
-    objects.component[:] = objects.first
+        probability = nothing
+    else:
+        probability = runs.values(voxels.probability, intensity_units(voxels.probability.dtype))
+    beside = nothing if voxels.beside_excluded is None else runs.values(voxels.beside_excluded)
+    objects = Objects.neutral(count)
+    _add(
+        runs.row, runs.start, runs.stop, fragment_of_voxel, runs.shape[1], corner, shape,
+        raw, coarser, probability, beside, objects.numbers,
+    )  # fmt: skip
     return objects
 
 
 @kernel()
-def _add_indices(
+def _add(
     row: Any, start: Any, stop: Any, fragment: Any, height: int, corner: Any, shape: Shape,
-    first: Any, voxels: Any, index_sum: Any, square_sum: Any, lower: Any, upper: Any,
+    raw: Any, coarser: int, probability: Any, beside: Any, sums: Any,
 ) -> None:  # fmt: skip
+    """Add the runs' voxels to their fragments, those side by side at once.
+
+    Without intensities, their range is from −1 to 0, which is not taken for that of a flat object; without
+    probabilities, each is 1.
+    """
     k = 0
     for i in range(len(row)):
         z, y = corner[0] + row[i] // height, corner[1] + row[i] % height
-        for x in range(corner[2] + start[i], corner[2] + stop[i]):
+        begin, end = corner[2] + start[i], corner[2] + stop[i]
+        while begin < end:
             f = fragment[k]
-            k += 1
-            voxels[f] += 1
-            first[f] = min(first[f], (z * shape[1] + y) * shape[2] + x)
-            place = (z, y, x)
-            for axis in range(3):
-                index_sum[f, axis] += place[axis]
-                lower[f, axis] = min(lower[f, axis], place[axis])
-                upper[f, axis] = max(upper[f, axis], place[axis])
-            for s in range(6):
-                square_sum[f, s] += place[SQUARES[s][0]] * place[SQUARES[s][1]]
-
-
-@kernel()
-def _add_intensities(
-    row: Any, start: Any, stop: Any, fragment: Any, height: int, corner: Any, raw: Any, coarser: int,
-    raw_sum: Any, raw_min: Any, raw_max: Any, weight_sum: Any, weight_index_sum: Any,
-) -> None:  # fmt: skip
-    k = 0
-    for i in range(len(row)):
-        z, y = corner[0] + row[i] // height, corner[1] + row[i] % height
-        for x in range(corner[2] + start[i], corner[2] + stop[i]):
-            f, value = fragment[k], raw[k]
-            k += 1
-            raw_sum[f] += value
-            raw_min[f] = min(raw_min[f], value)
-            raw_max[f] = max(raw_max[f], value)
-            weight = value // coarser
-            weight_sum[f] += weight
-            weight_index_sum[f, 0] += weight * z
-            weight_index_sum[f, 1] += weight * y
-            weight_index_sum[f, 2] += weight * x
-
-
-@kernel()
-def _add(fragment: Any, values: Any, total: Any) -> None:
-    for k in range(len(values)):
-        total[fragment[k]] += values[k]
+            n = x_sum = x_square = raw_sum = weight_sum = weight_x = 0
+            raw_min, raw_max = (LARGEST, -LARGEST) if len(raw) else (-1, 0)
+            probability_sum = beside_sum = 0
+            x = begin
+            while x < end and fragment[k] == f:
+                n += 1
+                x_sum += x
+                x_square += x * x
+                if len(raw):
+                    value = raw[k]
+                    raw_sum += value
+                    raw_min, raw_max = min(raw_min, value), max(raw_max, value)
+                    weight = value // coarser
+                    weight_sum += weight
+                    weight_x += weight * x
+                if len(probability):
+                    probability_sum += probability[k]
+                if len(beside):
+                    beside_sum += beside[k]
+                x += 1
+                k += 1
+            of = sums[f]
+            of[FIRST] = min(of[FIRST], (z * shape[1] + y) * shape[2] + begin)
+            of[COMPONENT] = of[FIRST]
+            of[LOWER], of[UPPER] = min(of[LOWER], z), max(of[UPPER], z)
+            of[LOWER + 1], of[UPPER + 1] = min(of[LOWER + 1], y), max(of[UPPER + 1], y)
+            of[LOWER + 2], of[UPPER + 2] = min(of[LOWER + 2], begin), max(of[UPPER + 2], x - 1)
+            of[RAW_MIN], of[RAW_MAX] = min(of[RAW_MIN], raw_min), max(of[RAW_MAX], raw_max)
+            of[BESIDE_EXCLUDED] += beside_sum
+            of[PROBABILITY_SUM] += probability_sum if len(probability) else n
+            of[RAW_SUM] += raw_sum
+            of[VOXELS] += n
+            of[INDEX_SUM] += n * z
+            of[INDEX_SUM + 1] += n * y
+            of[INDEX_SUM + 2] += x_sum
+            of[SQUARE_SUM] += n * z * z
+            of[SQUARE_SUM + 1] += n * y * y
+            of[SQUARE_SUM + 2] += x_square
+            of[SQUARE_SUM + 3] += n * z * y
+            of[SQUARE_SUM + 4] += z * x_sum
+            of[SQUARE_SUM + 5] += y * x_sum
+            of[WEIGHT_SUM] += weight_sum
+            of[WEIGHT_INDEX_SUM] += z * weight_sum
+            of[WEIGHT_INDEX_SUM + 1] += y * weight_sum
+            of[WEIGHT_INDEX_SUM + 2] += weight_x
+            begin = x
 
 
 def _seam_voxels(

@@ -74,7 +74,7 @@ class Shapes:
         self._voxels.append(components.voxels)
         self._single_voxels.append(whole.voxels[whole.elongation(self._voxel_um) < MOST_ELONGATED])
         self._whole_voxels.append(whole.voxels)
-        self._spread_um.append(np.sqrt(np.diagonal(whole.covariance, axis1=1, axis2=2)) * self._voxel_um)
+        self._spread_um.append(np.sqrt(whole.covariance[:, :3]) * self._voxel_um)
 
     def typical_cell(self, diameter_um: float | None = None) -> TypicalCell:
         """What most single cells of the volume are like.

@@ -172,15 +172,6 @@ class Inputs:
             probability = sample.stored.astype(np.float32) / np.float32(self.probability_units)
         return probability if sample.excluded is None else np.where(sample.excluded, np.float32(0), probability)
 
-    def probability_in_units(self, sample: Sample) -> npt.NDArray[Any] | None:
-        """The integers that are summed; None: 1 for every voxel of an object."""
-        if self.kind != "probabilities":
-            return None
-        if sample.stored.dtype.kind == "f":
-            inside = np.where(sample.foreground, sample.stored, 0)
-            return np.rint(inside.astype(np.float64) * FRACTION).astype(np.int64)
-        return sample.stored
-
     def intensities(self, region: Region) -> npt.NDArray[Any]:
         """Raw voxels, C-contiguous: kernels are compiled for that layout alone."""
         return np.ascontiguousarray(self.raw.read(region, channel=self.raw_channel)[0])

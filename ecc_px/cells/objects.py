@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from ecc_px.cells.ellipsoids import covariances, elongations, volumes
+from ecc_px.compiling import kernel
 from ecc_px.volumes.volume import VoxelUm
 
 Integers = npt.NDArray[np.int64]
@@ -19,23 +21,53 @@ FRACTION = 1 << 16
 LARGEST_FLOAT = 2.0**24
 """Beyond it float32 can't even tell whole numbers apart, and fixed-point sums could overflow."""
 
-SQUARES = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
-"""The products of indices in `Objects.square_sum`: zz, yy, xx, zy, zx, yx."""
+MINIMA = {"first": 1, "component": 1, "raw_min": 1, "lower": 3}
+MAXIMA = {"raw_max": 1, "upper": 3}
+TOTALS = {
+    "beside_excluded": 1,
+    "probability_sum": 1,
+    "raw_sum": 1,
+    "voxels": 1,
+    "index_sum": 3,
+    "square_sum": 6,
+    "weight_sum": 1,
+    "weight_index_sum": 3,
+}
+"""Fields of `Objects`, and how many numbers each has, by how fragments join: to their smallest, largest, or sum."""
+
+WIDTH = MINIMA | MAXIMA | TOTALS
+PLACE = {name: sum(list(WIDTH.values())[:k]) for k, name in enumerate(WIDTH)}
+"""Column of `Objects.numbers` in which each field begins."""
+
+FIRST_MAXIMUM, FIRST_TOTAL = PLACE["raw_max"], PLACE["beside_excluded"]
+NUMBERS = sum(WIDTH.values())
+
+_NEUTRAL = np.zeros(NUMBERS, np.int64)
+_NEUTRAL[:FIRST_MAXIMUM], _NEUTRAL[FIRST_MAXIMUM:FIRST_TOTAL] = np.iinfo(np.int64).max, np.iinfo(np.int64).min
+_FIRST, _COMPONENT, _RAW_MIN, _RAW_MAX = PLACE["first"], PLACE["component"], PLACE["raw_min"], PLACE["raw_max"]
 
 
-SMALLEST_OF_PARTS = ("first", "component", "lower", "raw_min")
-LARGEST_OF_PARTS = ("upper", "raw_max")
-"""How fragments join: by the smallest or the largest of these fields, and by the sum of all others."""
+class _Field:
+    """A field of `Objects`: (n,) where each object has one number, else (n, numbers)."""
 
-WIDTH = {"index_sum": (3,), "square_sum": (6,), "lower": (3,), "upper": (3,), "weight_index_sum": (3,)}
-"""Numbers of a field for each object, where it is not one."""
+    def __set_name__(self, owner: type, name: str) -> None:
+        place, width = PLACE[name], WIDTH[name]
+        self._columns: int | slice = place if width == 1 else slice(place, place + width)
+
+    def __get__(self, objects: Objects, owner: type) -> Integers:
+        return objects.numbers[:, self._columns]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Objects:
     """Sums over the voxels of n objects, or of fragments of objects: whole numbers that join in any order.
 
     Parameters
+    ----------
+    numbers : (n, NUMBERS) int64
+        A row for each object. The fields are views of columns.
+
+    Attributes
     ----------
     first : (n,)
         Smallest raster index ((z · height + y) · width + x in the whole volume): an object's identity.
@@ -45,7 +77,7 @@ class Objects:
     index_sum : (n, 3)
         Sum of the voxels' z, y and x index in the whole volume.
     square_sum : (n, 6)
-        Sum of the products of two indices, see `SQUARES`.
+        Sum of the products of two indices: zz, yy, xx, zy, zx, yx.
     lower, upper : (n, 3)
         Bounding box: smallest and largest z, y and x index.
     raw_sum, raw_min, raw_max : (n,)
@@ -59,28 +91,30 @@ class Objects:
         Voxels with a face on the excluded region.
     """
 
-    first: Integers
-    component: Integers
-    voxels: Integers
-    index_sum: Integers
-    square_sum: Integers
-    lower: Integers
-    upper: Integers
-    raw_sum: Integers
-    raw_min: Integers
-    raw_max: Integers
-    weight_sum: Integers
-    weight_index_sum: Integers
-    probability_sum: Integers
-    beside_excluded: Integers
+    numbers: Integers
+
+    first = _Field()
+    component = _Field()
+    voxels = _Field()
+    index_sum = _Field()
+    square_sum = _Field()
+    lower = _Field()
+    upper = _Field()
+    raw_sum = _Field()
+    raw_min = _Field()
+    raw_max = _Field()
+    weight_sum = _Field()
+    weight_index_sum = _Field()
+    probability_sum = _Field()
+    beside_excluded = _Field()
 
     def __len__(self) -> int:
-        return len(self.first)
+        return len(self.numbers)
 
     @classmethod
     def neutral(cls, count: int) -> Self:
         """Objects without a voxel, to add voxels to."""
-        return cls(*(np.full((count, *WIDTH.get(f.name, ())), _joining(f.name)[1], np.int64) for f in fields(cls)))
+        return cls(np.tile(_NEUTRAL, (count, 1)))
 
     @classmethod
     def empty(cls) -> Self:
@@ -89,18 +123,24 @@ class Objects:
     @classmethod
     def concatenated(cls, parts: Sequence[Self]) -> Self:
         """The objects of all parts, one after the other."""
-        together = [cls.empty(), *parts]
-        return cls(*(np.concatenate([getattr(p, f.name) for p in together]) for f in fields(cls)))
+        return cls(np.concatenate([np.zeros((0, NUMBERS), np.int64), *(p.numbers for p in parts)]))
 
     def take(self, which: npt.NDArray[Any]) -> Self:
         """The objects at these indices, or where this is True."""
-        return type(self)(*(getattr(self, f.name)[which] for f in fields(self)))
+        return type(self)(self.numbers[which])
+
+    def having(self, **fields: npt.ArrayLike) -> Self:
+        """The same objects with other numbers in some fields."""
+        numbers = self.numbers.copy()
+        for name, values in fields.items():
+            column = numbers[:, PLACE[name] : PLACE[name] + WIDTH[name]]
+            column[:] = np.reshape(values, column.shape)
+        return type(self)(numbers)
 
     def grouped(self, group: npt.NDArray[Any], count: int) -> Self:
         """One object for each group: the fragments of an object put together."""
         joined = self.neutral(count)
-        for f in fields(self):
-            _joining(f.name)[0].at(getattr(joined, f.name), group, getattr(self, f.name))
+        _join_groups(self.numbers, group, joined.numbers)
         return joined
 
     def completed(self, component: npt.NDArray[Any]) -> Self:
@@ -111,17 +151,13 @@ class Objects:
         Parameters
         ----------
         component : (n,) int
-            Numbers that are equal for the objects of one component.
+            Numbers from 0 that are equal for the objects of one component.
         """
         if not len(self):
             return self
-        number = np.unique(component, return_inverse=True)[1]
-        whole = self.grouped(number, int(number.max()) + 1)
-        of_component = replace(self, component=whole.first[number])
-        flat = (whole.raw_min == whole.raw_max)[number]
-        lead = np.unique(number, return_index=True)[1][number]
-        kept, group = np.unique(np.where(flat, lead, np.arange(len(self))), return_inverse=True)
-        return of_component if len(kept) == len(self) else of_component.grouped(group, len(kept))
+        completed = self.numbers.copy()
+        count = _complete(completed, component, int(component.max()) + 1)
+        return type(self)(completed[:count])
 
     @property
     def centroid(self) -> npt.NDArray[np.float64]:
@@ -131,9 +167,7 @@ class Objects:
     @property
     def centre(self) -> Integers:
         """(n, 3) voxel nearest to the centroid; halfway, the even one, as ecc has it. Decided in integers."""
-        n = self.voxels[:, None]
-        below, rest = np.divmod(self.index_sum, n)
-        return below + ((2 * rest > n) | ((2 * rest == n) & (below % 2 == 1)))
+        return _nearest_voxels(self.index_sum, self.voxels)
 
     def weighted_centroid(self, background: npt.NDArray[np.float64], dtype: np.dtype[Any]) -> npt.NDArray[np.float64]:
         """(n, 3) centre of mass weighted by intensity above the background, as a (z, y, x) voxel index with fraction.
@@ -156,32 +190,82 @@ class Objects:
 
     @property
     def covariance(self) -> npt.NDArray[np.float64]:
-        """(n, 3, 3) covariance of the voxels' z, y and x index, each voxel taken for the cube that it is."""
-        mean = self.centroid
-        out = np.empty((len(self), 3, 3))
-        for k, (i, j) in enumerate(SQUARES):
-            out[:, i, j] = out[:, j, i] = self.square_sum[:, k] / self.voxels - mean[:, i] * mean[:, j] + (i == j) / 12
-        return out
+        """(n, 6) covariance zz, yy, xx, zy, zx, yx of the voxels' index, each voxel taken for the cube that it is."""
+        return covariances(self.voxels, self.index_sum, self.square_sum)
 
     @property
     def fill(self) -> npt.NDArray[np.float64]:
         """(n,) volume relative to the ellipsoid with the same second moments: about 1 for an ellipsoid."""
-        return self.voxels / (4 / 3 * np.pi * np.sqrt(5**3 * np.linalg.det(self.covariance)))
+        return self.voxels / volumes(self.covariance)
 
-    def elongation(self, voxel_um: VoxelUm) -> npt.NDArray[np.float64]:
-        """(n,) longest over shortest half-axis of the ellipsoid with the same second moments, lengths in µm."""
-        um = np.array(voxel_um)
-        spread = np.linalg.eigvalsh(self.covariance * um[:, None] * um)
-        return np.sqrt(spread[:, 2] / spread[:, 0])
+    def elongation(self, size: VoxelUm, *, blur: float = 0.0, flat: bool = False) -> npt.NDArray[np.float64]:
+        """(n,) longest over shortest half-axis of the ellipsoid with the same second moments.
+
+        Parameters
+        ----------
+        size : (z, y, x)
+            Length of a voxel along each axis, in any unit.
+        blur : float
+            Added to the variance along each axis, in voxels.
+        flat : bool
+            Of the ellipse along y and x.
+        """
+        return elongations(self.covariance, np.array(size, np.float64), blur, flat)
 
 
-def _joining(name: str) -> tuple[np.ufunc, int]:
-    """How a field of fragments joins, and the number that changes nothing."""
-    if name in SMALLEST_OF_PARTS:
-        return np.minimum, int(np.iinfo(np.int64).max)
-    if name in LARGEST_OF_PARTS:
-        return np.maximum, int(np.iinfo(np.int64).min)
-    return np.add, 0
+@kernel()
+def _join(part: Any, whole: Any) -> None:
+    for k in range(FIRST_MAXIMUM):
+        whole[k] = min(whole[k], part[k])
+    for k in range(FIRST_MAXIMUM, FIRST_TOTAL):
+        whole[k] = max(whole[k], part[k])
+    for k in range(FIRST_TOTAL, NUMBERS):
+        whole[k] += part[k]
+
+
+@kernel()
+def _join_groups(parts: Any, group: Any, wholes: Any) -> None:
+    for n in range(len(parts)):
+        _join(parts[n], wholes[group[n]])
+
+
+@kernel()
+def _complete(objects: Any, component: Any, components: int) -> int:
+    """Complete objects in place, those of a flat component in the place of the first; how many are left."""
+    # Of each component: where its first object stands, its first voxel, and the range of its intensities.
+    place = np.full(components, -1, np.int64)
+    first, low, high = np.empty(components, np.int64), np.empty(components, np.int64), np.empty(components, np.int64)
+    for n in range(len(objects)):
+        c = component[n]
+        if place[c] < 0:
+            place[c], first[c] = n, objects[n, _FIRST]
+            low[c], high[c] = objects[n, _RAW_MIN], objects[n, _RAW_MAX]
+        else:
+            first[c] = min(first[c], objects[n, _FIRST])
+            low[c], high[c] = min(low[c], objects[n, _RAW_MIN]), max(high[c], objects[n, _RAW_MAX])
+    kept = 0
+    for n in range(len(objects)):
+        c = component[n]
+        objects[n, _COMPONENT] = first[c]
+        if low[c] == high[c] and place[c] < n:
+            _join(objects[n], objects[place[c]])
+            continue
+        place[c] = kept
+        if kept < n:
+            objects[kept] = objects[n]
+        kept += 1
+    return kept
+
+
+@kernel()
+def _nearest_voxels(index_sum: Any, voxels: Any) -> Any:
+    out = np.empty((len(voxels), 3), np.int64)
+    for n in range(len(voxels)):
+        for axis in range(3):
+            below = index_sum[n, axis] // voxels[n]
+            rest = 2 * (index_sum[n, axis] - below * voxels[n])
+            out[n, axis] = below + (rest > voxels[n] or (rest == voxels[n] and below % 2 == 1))
+    return out
 
 
 def intensity_units(dtype: np.dtype[Any]) -> int:
@@ -192,10 +276,3 @@ def intensity_units(dtype: np.dtype[Any]) -> int:
 def weight_units(dtype: np.dtype[Any]) -> int:
     """How many units of `Objects.weight_index_sum` make an intensity of 1: fewer, since indices multiply them."""
     return FRACTION >> 8 if dtype.kind == "f" else 1
-
-
-def in_units(intensities: npt.NDArray[Any]) -> Integers:
-    """Intensities as the integers that are summed."""
-    if intensities.dtype.kind == "f":
-        return np.rint(intensities.astype(np.float64) * FRACTION).astype(np.int64)
-    return intensities.astype(np.int64)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from ecc_px.cells.objects import Objects
+from ecc_px.cells.objects import PLACE, Objects
 
 AT_ONCE = 1 << 16
 """Objects that are packed together, and as many as are looked at at a time where all are gone through."""
@@ -38,26 +38,18 @@ class _Column:
 
 @dataclass(frozen=True, eq=False)
 class _Pack:
-    """Some objects, column by column: a field of several numbers has as many columns."""
+    """Some objects, column by column of their numbers."""
 
-    columns: dict[str, list[_Column]]
+    columns: list[_Column]
     count: int
 
     @classmethod
     def of(cls, objects: Objects) -> Self:
-        columns = {}
-        for f in fields(Objects):
-            values = getattr(objects, f.name)
-            columns[f.name] = [_Column.of(column) for column in values.reshape(len(objects), -1).T]
-        return cls(columns, len(objects))
+        return cls([_Column.of(column) for column in np.ascontiguousarray(objects.numbers.T)], len(objects))
 
     def take(self, which: Any) -> Objects:
         """The objects at these indices, or in this slice."""
-        taken = {}
-        for name, columns in self.columns.items():
-            every = [column.take(which) for column in columns]
-            taken[name] = every[0] if len(every) == 1 else np.stack(every, axis=1)
-        return Objects(**taken)
+        return Objects(np.stack([column.take(which) for column in self.columns], axis=1))
 
 
 class PackedObjects:
@@ -108,7 +100,7 @@ class PackedObjects:
         self._pack()
         out = np.empty(len(self), np.int64)
         for pack, start in zip(self._packs, self._starts, strict=False):
-            out[start : start + pack.count] = pack.columns[name][0].take(slice(None))
+            out[start : start + pack.count] = pack.columns[PLACE[name]].take(slice(None))
         return out
 
     def raster_order(self) -> npt.NDArray[np.int64]:

@@ -189,7 +189,7 @@ def _intensities_of_group(
 def _own_voxels(inputs: Inputs, sample: Sample, inner: Region) -> tuple[Voxels, int]:
     """The block's own voxels without their intensities, and how many of those above the threshold are left out."""
     block = sample.cropped(inner)
-    probability = inputs.probability_in_units(block)
+    probability = block.stored if inputs.kind == "probabilities" else None
     if sample.excluded is None or block.excluded is None:
         return Voxels(block.foreground, None, probability), 0
     beside = _beside(sample.excluded)[inner]

@@ -47,6 +47,17 @@ class LabelledRuns:
     count: int
     shape: Shape
 
+    @property
+    def length(self) -> npt.NDArray[np.int64]:
+        """(n,) voxels of each run."""
+        return (self.stop - self.start).astype(np.int64)
+
+    def values(self, image: npt.NDArray[Any], units: int = 1) -> npt.NDArray[np.int64]:
+        """(voxels,) of all runs, one after the other: what an image of the block has there, in 1 / `units`."""
+        out = np.empty(int(self.length.sum()), np.int64)
+        _gather(self.row, self.start, self.stop, image, float(units), out)
+        return out
+
 
 def label_runs(foreground: npt.NDArray[np.bool_], connectivity: int) -> LabelledRuns:
     """Connected components of a block.
@@ -91,6 +102,17 @@ def _scan(foreground: Any, words: Any) -> Any:
             n += 1
         first_of_row[r + 1] = n
     return row[:n].copy(), start[:n].copy(), stop[:n].copy(), first_of_row
+
+
+@kernel()
+def _gather(row: Any, start: Any, stop: Any, image: Any, units: float, out: Any) -> None:
+    k = 0
+    for i in range(len(row)):
+        z, y = row[i] // image.shape[1], row[i] % image.shape[1]
+        for x in range(start[i], stop[i]):
+            # Whole numbers of up to 32 bits are exact in float64.
+            out[k] = np.int64(np.rint(np.float64(image[z, y, x]) * units))
+            k += 1
 
 
 @kernel()

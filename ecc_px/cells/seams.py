@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ from ecc_px.cells.components import BlockObjects, Rim
 from ecc_px.cells.numbering import voxel_key, voxel_of_key
 from ecc_px.cells.objects import Objects
 from ecc_px.cells.runs import STEPS
+from ecc_px.compiling import kernel
 from ecc_px.volumes.blocks import Shape
 
 Place = tuple[int, int, int]
@@ -68,7 +70,7 @@ class Seams:
         self._touching.append(self._touching_pairs(place, block.near.shifted(offset)))
         self._far_rims[place] = block.far.shifted(offset)
         goals = [rim.shifted(offset) for rim in (block.near, block.far, block.summits)]
-        self._goals[place] = Rim(np.concatenate([g.key for g in goals]), np.concatenate([g.fragment for g in goals]))
+        self._goals[place] = Rim.together(goals).in_order()
         self._follow_links(place, block.links.shifted(offset))
         self._fragments.append(block.fragments)
         self._count += len(block.fragments)
@@ -84,27 +86,27 @@ class Seams:
     def _touching_pairs(self, place: Place, near: Rim) -> Pairs:
         """Fragments that are neighbours across a seam."""
         around = [(place[0] + dz, place[1] + dy, place[2] + dx) for dz, dy, dx in self._earlier]
-        far = [self._far_rims[p] for p in around if p in self._far_rims]
-        together = Rim(
-            np.concatenate([np.zeros(0, np.int64), *(r.key for r in far)]),
-            np.concatenate([np.zeros(0, np.int64), *(r.fragment for r in far)]),
-        )
-        pairs = [_meeting(Rim(near.key + shift, near.fragment), together) for shift in self._shifts]
-        return np.unique(np.concatenate(pairs), axis=0)
+        far = Rim.together([self._far_rims[p] for p in around if p in self._far_rims]).in_order()
+        near = near.in_order()
+        pairs = [_meeting(Rim(near.key + shift, near.fragment), far) for shift in self._shifts]
+        return _once(np.concatenate(pairs))
 
     def _follow_links(self, place: Place, links: Rim) -> None:
         """Tie links to the fragments that they lead to, in this block, an earlier one, or a later one."""
-        for waiting in self._awaited.pop(place, []):
-            self._linked.append(_meeting(waiting, self._goals[place]))
-        voxel = np.stack(voxel_of_key(links.key, self._shape), axis=1)
-        places, which = np.unique(voxel // np.array(self._core), axis=0, return_inverse=True)
-        for k, (z, y, x) in enumerate(places.tolist()):
-            there = which.ravel() == k
+        if waiting := self._awaited.pop(place, []):
+            self._linked.append(_meeting(Rim.together(waiting).in_order(), self._goals[place]))
+        if not len(links.key):
+            return
+        z, y, x = (at // n for at, n in zip(voxel_of_key(links.key, self._shape), self._core, strict=True))
+        number = voxel_key(z, y, x, self._shape)
+        order = np.argsort(number, kind="stable")
+        for there in np.split(order, np.flatnonzero(np.diff(number[order])) + 1):
+            at = (int(z[there[0]]), int(y[there[0]]), int(x[there[0]]))
             some = Rim(links.key[there], links.fragment[there])
-            if (z, y, x) in self._goals:
-                self._linked.append(_meeting(some, self._goals[z, y, x]))
+            if at in self._goals:
+                self._linked.append(_meeting(some.in_order(), self._goals[at]))
             else:
-                self._awaited.setdefault((z, y, x), []).append(some)
+                self._awaited.setdefault(at, []).append(some)
 
     def _settle(self) -> Objects:
         """Put fragments together; keep those of components that reach a far rim, return the others' objects."""
@@ -131,14 +133,32 @@ class Seams:
 
 
 def _meeting(wanted: Rim, there: Rim) -> Pairs:
-    """Pairs of fragments with the same voxel."""
-    if not len(wanted.key) or not len(there.key):
-        return np.zeros((0, 2), np.int64)
-    order = np.argsort(there.key)
-    key, fragment = there.key[order], there.fragment[order]
-    at = np.minimum(np.searchsorted(key, wanted.key), len(key) - 1)
-    found = key[at] == wanted.key
-    return np.stack([fragment[at[found]], wanted.fragment[found]], axis=1)
+    """Pairs of fragments with the same voxel; both rims are in order, and a voxel of `there` has but one fragment."""
+    pairs = np.empty((len(wanted.key), 2), np.int64)
+    count = _meet(wanted.key, wanted.fragment, there.key, there.fragment, pairs)
+    return pairs[:count]
+
+
+@kernel()
+def _meet(wanted: Any, seekers: Any, there: Any, holders: Any, pairs: Any) -> int:
+    k = count = 0
+    for n in range(len(wanted)):
+        while k < len(there) and there[k] < wanted[n]:
+            k += 1
+        if k == len(there):
+            break
+        if there[k] == wanted[n]:
+            pairs[count] = holders[k], seekers[n]
+            count += 1
+    return count
+
+
+def _once(pairs: Pairs) -> Pairs:
+    """Each pair once."""
+    if not len(pairs):
+        return pairs
+    base = int(pairs[:, 1].max()) + 1
+    return np.stack(np.divmod(np.unique(pairs[:, 0] * base + pairs[:, 1]), base), axis=1)
 
 
 def _chained(component: npt.NDArray[np.int64]) -> Pairs:

@@ -109,11 +109,8 @@ class Evidence:
 
     def _elongation(self, objects: Objects) -> npt.NDArray[np.float64]:
         """Longest over shortest half-axis, where a typical cell is a ball."""
-        first = 1 if self.flat else 0
-        scale = (np.array(self.voxel_um) / self.cell.spread_um)[first:]
-        spread = objects.covariance[:, first:, first:] + HALF_VOXEL * np.eye(3 - first)
-        squares = np.linalg.eigvalsh(spread * scale[:, None] * scale)
-        return np.sqrt(squares[:, -1] / squares[:, 0])
+        z, y, x = (float(um / spread) for um, spread in zip(self.voxel_um, self.cell.spread_um, strict=True))
+        return objects.elongation((z, y, x), blur=HALF_VOXEL, flat=self.flat)
 
 
 class Sorting:

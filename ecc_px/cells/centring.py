@@ -85,11 +85,12 @@ class Centring:
             Raw units.
         """
         # Distances are counted from the object's centre, a whole number: those from the corner would round by the cut.
-        start = objects.weighted_centroid(background, raw.dtype) - objects.centre
-        low, high = objects.lower - objects.centre, objects.upper - objects.centre
+        centre = objects.centre
+        start = objects.weighted_centroid(background, raw.dtype) - centre
+        low, high = objects.lower - centre, objects.upper - centre
         shifts = np.zeros((len(objects), 3), np.float64)
         half, sigma = np.array(self.half), np.array(self.sigma)
-        _shift(raw, objects.centre - corner, start, low, high, background, half, sigma, float(LARGEST_FLOAT), shifts)
+        _shift(raw, centre - corner, start, low, high, background, half, sigma, float(LARGEST_FLOAT), shifts)
         return shifts.astype(np.float32)
 
 
@@ -118,19 +119,20 @@ def _shift(
         moments[:] = 0.0
         for c in range(first[0], last[0] + 1):
             for b in range(first[1], last[1] + 1):
+                z, y, x = centres[n, 0] + middle[0] + c, centres[n, 1] + middle[1] + b, centres[n, 2] + middle[2]
+                row = moment = 0.0
                 for a in range(first[2], last[2] + 1):
-                    value = raw[
-                        centres[n, 0] + middle[0] + c, centres[n, 1] + middle[1] + b, centres[n, 2] + middle[2] + a
-                    ]
-                    light = value - background[n]
-                    # NaN is neither.
-                    if not (light > 0 and value <= largest):
-                        continue
-                    weight = light * light * weights[0, c + half[0]] * weights[1, b + half[1]] * weights[2, a + half[2]]
-                    total += weight
-                    moments[0] += weight * c
-                    moments[1] += weight * b
-                    moments[2] += weight * a
+                    value = np.float64(raw[z, y, x + a])
+                    # NaN is neither bright nor dark. Without a branch, which no processor could foresee.
+                    light = value - background[n] if value > background[n] and value <= largest else 0.0
+                    weight = light * light * weights[2, a + half[2]]
+                    row += weight
+                    moment += weight * a
+                row *= weights[0, c + half[0]] * weights[1, b + half[1]]
+                total += row
+                moments[0] += row * c
+                moments[1] += row * b
+                moments[2] += moment * weights[0, c + half[0]] * weights[1, b + half[1]]
         if total > 0:
             for axis in range(3):
                 place = middle[axis] + moments[axis] / total

@@ -20,8 +20,11 @@ import numpy.typing as npt
 
 from ecc_px.cells.numbering import voxel_key
 from ecc_px.compiling import kernel
+from ecc_px.filters.scratch import scratch
 from ecc_px.volumes.blocks import Region, Shape
 from ecc_px.volumes.volume import VoxelUm
+
+_voxel_key = kernel()(voxel_key)
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,8 @@ def basins_of(
     Parameters
     ----------
     response : (z, y, x) float32
-        Of the field: the core, and all within the rule's reach and one voxel more, as far as the volume goes.
+        Of the field: the core, and all within the rule's reach and one voxel more, as far as the volume goes; −inf in
+        the background.
     foreground : (z, y, x) bool
     core : Region
         In the field.
@@ -81,23 +85,17 @@ def basins_of(
         The field's place in the volume of `shape`.
     """
     flat = np.flatnonzero(foreground)
-    up = _climb(np.where(foreground, response, np.float32(-np.inf)), flat)
+    # Of a voxel of the core, how many of these come before it; of others of the foreground −1. The rest is unknown.
+    number = scratch("voxels of the core", foreground.size).view(np.int32)
+    bounds = np.array([(side.start, side.stop) for side in core])
+    up, count = _climb(response.ravel(), response.shape, flat, bounds, number)
     is_summit = up == flat
-    in_core = _is_inside(flat, foreground.shape, *((side.start, side.stop) for side in core))
-    _join(response, foreground, flat, is_summit, in_core, _rows_within(rule.reach_um, voxel_um), rule.share, up)
-
-    # Filled in for foreground only, which is all that is looked up.
-    number = np.empty(foreground.size, np.int32)
-    number[flat] = np.where(in_core, np.cumsum(in_core) - 1, -1)
-    goal = up[in_core]
-    next_ = number[goal].astype(np.int64)
-    leaves = next_ < 0
-    onward = np.full(len(next_), -1, np.int64)
-    z, y, x = np.unravel_index(goal[leaves], foreground.shape)
-    onward[leaves] = voxel_key(z + corner[0], y + corner[1], x + corner[2], shape)
-    next_[leaves] = np.flatnonzero(leaves)
-    _follow(next_)
-    return Basins(next_, onward, number[flat[is_summit & in_core]].astype(np.int64))
+    _join(response, foreground, flat, is_summit, number, _rows_within(rule.reach_um, voxel_um), rule.share, up)
+    root, onward = np.empty(count, np.int64), np.full(count, -1, np.int64)
+    _lead(flat, up, number, response.shape, corner, shape, root, onward)
+    _follow(root)
+    summits = number[flat[is_summit]].astype(np.int64)
+    return Basins(root, onward, summits[summits >= 0])
 
 
 def _rows_within(reach_um: float, voxel_um: VoxelUm) -> npt.NDArray[np.int64]:
@@ -110,39 +108,52 @@ def _rows_within(reach_um: float, voxel_um: VoxelUm) -> npt.NDArray[np.int64]:
 
 
 @kernel()
-def _is_inside(flat: Any, shape: Any, along_z: Any, along_y: Any, along_x: Any) -> Any:
-    """Whether the voxels with these raster indices lie in a box."""
-    inside = np.empty(len(flat), np.bool_)
-    for n in range(len(flat)):
-        row, x = flat[n] // shape[2], flat[n] % shape[2]
-        z, y = row // shape[1], row % shape[1]
-        inside[n] = along_z[0] <= z < along_z[1] and along_y[0] <= y < along_y[1] and along_x[0] <= x < along_x[1]
-    return inside
+def _climb(response: Any, shape: Any, flat: Any, core: Any, number: Any) -> Any:
+    """Raster index of every foreground voxel's next one, its own on a summit, and how many voxels the core has.
 
-
-@kernel()
-def _climb(response: Any, flat: Any) -> Any:
-    """Raster index of every foreground voxel's next one; its own on a summit. The background's response is −inf."""
-    depth, height, width = response.shape
+    The background's response is −inf. Fills in the core's voxels' numbers.
+    """
+    depth, height, width = shape
     up = np.empty(len(flat), np.int64)
+    count = row_begin = row_end = z = y = 0
+    is_row_inside = is_row_in_core = False
     for n in range(len(flat)):
-        row, x = flat[n] // width, flat[n] % width
-        z, y = row // height, row % height
-        best, highest = flat[n], np.float32(-np.inf)
+        here = flat[n]
+        if here >= row_end:
+            row = here // width
+            row_begin, row_end = row * width, (row + 1) * width
+            z, y = row // height, row % height
+            is_row_inside = 0 < z < depth - 1 and 0 < y < height - 1
+            is_row_in_core = core[0, 0] <= z < core[0, 1] and core[1, 0] <= y < core[1, 1]
+        x = here - row_begin
+        if is_row_in_core and core[2, 0] <= x < core[2, 1]:
+            number[here] = count
+            count += 1
+        else:
+            number[here] = -1
         # In raster order, so that the first of equals is the one with the smallest index.
-        for c in range(max(z - 1, 0), min(z + 2, depth)):
-            for b in range(max(y - 1, 0), min(y + 2, height)):
-                for a in range(max(x - 1, 0), min(x + 2, width)):
-                    value = response[c, b, a]
-                    if value > highest:
-                        best, highest = (c * height + b) * width + a, value
+        best, highest = here, np.float32(-np.inf)
+        if is_row_inside and 0 < x < width - 1:
+            for plane in range(-1, 2):
+                for line in range(-1, 2):
+                    middle = here + (plane * height + line) * width
+                    for there in range(middle - 1, middle + 2):
+                        if response[there] > highest:
+                            best, highest = there, response[there]
+        else:
+            for c in range(max(z - 1, 0), min(z + 2, depth)):
+                for b in range(max(y - 1, 0), min(y + 2, height)):
+                    for a in range(max(x - 1, 0), min(x + 2, width)):
+                        there = (c * height + b) * width + a
+                        if response[there] > highest:
+                            best, highest = there, response[there]
         up[n] = best
-    return up
+    return up, count
 
 
 @kernel()
 def _join(
-    response: Any, foreground: Any, flat: Any, is_summit: Any, in_core: Any, rows: Any, share: float, up: Any
+    response: Any, foreground: Any, flat: Any, is_summit: Any, number: Any, rows: Any, share: float, up: Any
 ) -> None:
     """Let the core's summits go on to the stronger ones that they join."""
     depth, height, width = response.shape
@@ -151,7 +162,7 @@ def _join(
     for n in range(len(flat)):
         marks[flat[n]] = is_summit[n]
     for n in range(len(flat)):
-        if not (is_summit[n] and in_core[n]):
+        if not is_summit[n] or number[flat[n]] < 0:
             continue
         row, x = flat[n] // width, flat[n] % width
         z, y = row // height, row % height
@@ -192,6 +203,21 @@ def _lowest_on_the_way(response: Any, foreground: Any, start: Any, end: Any) -> 
             return np.float32(-np.inf)
         lowest = min(lowest, response[z, y, x])
     return lowest
+
+
+@kernel()
+def _lead(flat: Any, up: Any, number: Any, field: Any, corner: Any, shape: Any, next_: Any, onward: Any) -> None:
+    """Of each voxel of the core: the number of the next one; where its way leaves the core, its own, and the key beyond."""
+    for n in range(len(flat)):
+        own = number[flat[n]]
+        if own < 0:
+            continue
+        next_[own] = number[up[n]]
+        if next_[own] < 0:
+            row, x = up[n] // field[2], up[n] % field[2]
+            z, y = row // field[1], row % field[1]
+            next_[own] = own
+            onward[own] = _voxel_key(z + corner[0], y + corner[1], x + corner[2], shape)
 
 
 @kernel()

@@ -16,13 +16,18 @@ from numba import uintp
 
 from ecc_px.compiling import kernel
 from ecc_px.filters.eigenvalues import eigenvalues_3x3
+from ecc_px.filters.scratch import scratch
+from ecc_px.volumes.blocks import Shape
 from ecc_px.volumes.volume import VoxelUm
+
+AT_ONCE = 256
+"""Voxels whose eigenvalues are worked out together, several of them by each instruction."""
 
 
 def least_concavity(
-    image: npt.NDArray[np.float32], where: npt.NDArray[np.bool_], voxel: VoxelUm
+    image: npt.NDArray[np.float32], where: npt.NDArray[np.bool_], voxel: VoxelUm, place: Shape = (0, 0, 0)
 ) -> npt.NDArray[np.float32]:
-    """Least concavity, by central differences; 0 where it is not asked for.
+    """Least concavity, by central differences; −inf where it is not asked for.
 
     Parameters
     ----------
@@ -33,72 +38,79 @@ def least_concavity(
         What is asked for.
     voxel : (z, y, x)
         Size of a voxel, in the unit of length of the result.
+    place : (z, y, x)
+        The voxel of the image at which `where` begins.
+
+    Returns
+    -------
+    (z, y, x) float32, as large as `where`; valid until this thread calls again.
     """
-    out = np.zeros(image.shape, np.float32)
+    out = scratch("least concavity", *where.shape)
+    out.fill(-np.inf)
     weights = np.array([1 / size for size in voxel], np.float64)
-    (_in_plane if image.shape[0] == 1 else _in_space)(image, where, weights, out)
+    measure = _in_plane if image.shape[0] == 1 else _in_space
+    measure(image.ravel(), image.shape, np.flatnonzero(where), where.shape, place, weights, out.ravel())
     return out
 
 
 @kernel()
-def _in_plane(image: Any, where: Any, weights: Any, out: Any) -> None:
-    _, height, width = image.shape
-    for y in range(height):
-        b, a = max(y - 1, 0), min(y + 1, height - 1)
-        for x in range(width):
-            if not where[0, y, x]:
-                continue
-            left, right = max(x - 1, 0), min(x + 1, width - 1)
-            twice = 2.0 * image[0, y, x]
-            yy = (image[0, b, x] + image[0, a, x] - twice) * weights[1] * weights[1]
-            xx = (image[0, y, left] + image[0, y, right] - twice) * weights[2] * weights[2]
-            crossed = (np.float64(image[0, a, right]) - image[0, a, left]) - (
-                np.float64(image[0, b, right]) - image[0, b, left]
-            )
-            yx = crossed * 0.25 * weights[1] * weights[2]
-            side = (yy - xx) / 2
-            out[0, y, x] = -((yy + xx) / 2 + math.sqrt(side * side + yx * yx))
+def _in_plane(image: Any, extent: Any, flat: Any, shape: Any, place: Any, weights: Any, out: Any) -> None:
+    _, height, width = extent
+    for n in range(len(flat)):
+        y, x = flat[n] // shape[2] + place[1], flat[n] % shape[2] + place[2]
+        here, before, after = y * width, max(y - 1, 0) * width, min(y + 1, height - 1) * width
+        left, right = max(x - 1, 0), min(x + 1, width - 1)
+        twice = 2.0 * image[here + x]
+        yy = (image[before + x] + image[after + x] - twice) * weights[1] * weights[1]
+        xx = (image[here + left] + image[here + right] - twice) * weights[2] * weights[2]
+        crossed = _crossed(image[after + right], image[after + left], image[before + right], image[before + left])
+        yx = crossed * weights[1] * weights[2]
+        side = (yy - xx) / 2
+        out[flat[n]] = -((yy + xx) / 2 + math.sqrt(side * side + yx * yx))
 
 
 @kernel()
-def _in_space(image: Any, where: Any, weights: Any, out: Any) -> None:
-    depth, height, width = image.shape
+def _in_space(image: Any, extent: Any, flat: Any, shape: Any, place: Any, weights: Any, out: Any) -> None:
+    depth, height, width = extent
     wz, wy, wx = weights
-    # What is asked for of a row lies side by side, so that the eigenvalues are worked out several at a time.
-    matrix = np.empty(6 * width, np.float32)
-    eigenvalues = np.empty(3 * width, np.float32)
-    place = np.empty(width, np.int64)
-    for z in range(depth):
-        above, below = max(z - 1, 0), min(z + 1, depth - 1)
-        for y in range(height):
-            b, a = max(y - 1, 0), min(y + 1, height - 1)
-            n = 0
-            for x in range(width):
-                if not where[z, y, x]:
-                    continue
-                left, right = max(x - 1, 0), min(x + 1, width - 1)
-                twice = 2.0 * image[z, y, x]
-                matrix[n] = (image[above, y, x] + image[below, y, x] - twice) * wz * wz
-                matrix[width + n] = (
-                    _crossed(image[below, a, x], image[below, b, x], image[above, a, x], image[above, b, x]) * wz * wy
-                )
-                matrix[2 * width + n] = (
-                    _crossed(
-                        image[below, y, right], image[below, y, left], image[above, y, right], image[above, y, left]
-                    )
-                    * wz
-                    * wx
-                )
-                matrix[3 * width + n] = (image[z, b, x] + image[z, a, x] - twice) * wy * wy
-                matrix[4 * width + n] = (
-                    _crossed(image[z, a, right], image[z, a, left], image[z, b, right], image[z, b, left]) * wy * wx
-                )
-                matrix[5 * width + n] = (image[z, y, left] + image[z, y, right] - twice) * wx * wx
-                place[n] = x
-                n += 1
-            eigenvalues_3x3(matrix, uintp(0), uintp(width), eigenvalues, uintp(0), uintp(width), n)
-            for k in range(n):
-                out[z, y, place[k]] = -eigenvalues[k]
+    matrix = np.empty(6 * AT_ONCE, np.float32)
+    eigenvalues = np.empty(3 * AT_ONCE, np.float32)
+    # Of the row that the voxels lie in, and of its neighbours: where they begin in the image.
+    row_end = begin = here = up = down = before = after = up_before = up_after = down_before = down_after = 0
+    for first in range(0, len(flat), AT_ONCE):
+        count = min(AT_ONCE, len(flat) - first)
+        for n in range(count):
+            if flat[first + n] >= row_end:
+                row = flat[first + n] // shape[2]
+                begin, row_end = row * shape[2] - place[2], (row + 1) * shape[2]
+                z, y = row // shape[1] + place[0], row % shape[1] + place[1]
+                above, below = max(z - 1, 0) * height, min(z + 1, depth - 1) * height
+                b, a = max(y - 1, 0), min(y + 1, height - 1)
+                here, before, after = (z * height + y) * width, (z * height + b) * width, (z * height + a) * width
+                up, up_before, up_after = (above + y) * width, (above + b) * width, (above + a) * width
+                down, down_before, down_after = (below + y) * width, (below + b) * width, (below + a) * width
+            x = flat[first + n] - begin
+            left, right = max(x - 1, 0), min(x + 1, width - 1)
+            twice = 2.0 * image[here + x]
+            matrix[n] = (image[up + x] + image[down + x] - twice) * wz * wz
+            matrix[AT_ONCE + n] = (
+                _crossed(image[down_after + x], image[down_before + x], image[up_after + x], image[up_before + x])
+                * wz
+                * wy
+            )
+            matrix[2 * AT_ONCE + n] = (
+                _crossed(image[down + right], image[down + left], image[up + right], image[up + left]) * wz * wx
+            )
+            matrix[3 * AT_ONCE + n] = (image[before + x] + image[after + x] - twice) * wy * wy
+            matrix[4 * AT_ONCE + n] = (
+                _crossed(image[after + right], image[after + left], image[before + right], image[before + left])
+                * wy
+                * wx
+            )
+            matrix[5 * AT_ONCE + n] = (image[here + left] + image[here + right] - twice) * wx * wx
+        eigenvalues_3x3(matrix, uintp(0), uintp(AT_ONCE), eigenvalues, uintp(0), uintp(AT_ONCE), count)
+        for n in range(count):
+            out[flat[first + n]] = -eigenvalues[n]
 
 
 @kernel()

@@ -204,9 +204,9 @@ def _means_of_free(raw: Any, free: Any, centres: Any, half: Any) -> Any:
         for z in range(box.shape[0]):
             for y in range(box.shape[1]):
                 for x in range(box.shape[2]):
-                    if is_free[z, y, x]:
-                        total += box[z, y, x]
-                        n += 1
+                    # Adding 0 changes nothing, and is quicker than a branch that no processor can foresee.
+                    total += np.float64(box[z, y, x]) if is_free[z, y, x] else 0.0
+                    n += is_free[z, y, x]
         out[i] = total / n if n > LEAST_FREE * box.size else _percentile(box, CROWDED_PERCENTILE, values)
     return out
 

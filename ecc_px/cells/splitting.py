@@ -28,8 +28,10 @@ from ecc_px.cells.climbing import Basins, JoiningRule, basins_of
 from ecc_px.cells.concavity import least_concavity
 from ecc_px.cells.diameter import TypicalCell
 from ecc_px.cells.numbering import place_in
+from ecc_px.compiling import kernel
 from ecc_px.filters.borders import grow
 from ecc_px.filters.gaussian import HalfKernel, smoothing_taps
+from ecc_px.filters.scratch import scratch
 from ecc_px.filters.separable import smooth
 from ecc_px.volumes.blocks import Region, Shape
 from ecc_px.volumes.volume import VoxelUm
@@ -133,10 +135,11 @@ class Splitter:
         if self._kernels is None:
             response = raw[crop].astype(np.float32)
         elif self.method == "auto":
-            weighted = np.sqrt(probability * np.maximum(raw, 0).astype(np.float32))
-            response = self._concavity(weighted, foreground, outer, field, self._kernels)
+            response = self._concavity(brightness(probability, raw), foreground, outer, field, self._kernels)
         else:
             response = smooth(self._distance(foreground), outer, field, self.shape, self._kernels)
+        if self.method != "auto":
+            response = np.where(foreground[crop], response, np.float32(-np.inf))
         corner = (z.start, y.start, x.start)
         return basins_of(response, foreground[crop], place_in(core, field), corner, self.shape, self.voxel, self.rule)
 
@@ -148,14 +151,14 @@ class Splitter:
         field: Region,
         kernels: Kernels,
     ) -> npt.NDArray[np.float32]:
-        """Least concavity of the smoothed image in the region `field`."""
+        """Least concavity of the smoothed image in the region `field`; −inf in the background."""
         z, y, x = (grow(side, 1, n) for side, n in zip(field, self.shape, strict=True))
         around = (z, y, x)
-        inner = place_in(field, around)
-        asked = np.zeros([side.stop - side.start for side in around], bool)
-        asked[inner] = foreground[place_in(field, outer)]
-        smoothed = smooth(image, outer, around, self.shape, kernels)
-        return np.ascontiguousarray(least_concavity(smoothed, asked, self.voxel)[inner])
+        memory = scratch("smoothed brightness", *(side.stop - side.start for side in around))
+        smoothed = smooth(image, outer, around, self.shape, kernels, out=memory)
+        in_around = place_in(field, around)
+        first = (in_around[0].start, in_around[1].start, in_around[2].start)
+        return least_concavity(smoothed, foreground[place_in(field, outer)], self.voxel, first)
 
     def _distance(self, foreground: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
         """Distance to the background in µm, at most a diameter: what lies beyond the halo has no say."""
@@ -164,3 +167,16 @@ class Splitter:
         distance = np.minimum(distance_transform_edt(foreground, sampling=self.voxel_um), self.cell.diameter_um)
         # Of equally near voxels, which one is taken depends on the block, and the last bits of the distance with it.
         return (np.rint(distance * DISTANCE_STEPS) / DISTANCE_STEPS).astype(np.float32)
+
+
+def brightness(probability: npt.NDArray[np.float32], raw: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """√(probability × raw), of negative intensities 0; valid until this thread calls again."""
+    out = scratch("brightness", *raw.shape)
+    _brightness(probability.ravel(), raw.ravel(), out.ravel())
+    return out
+
+
+@kernel()
+def _brightness(probability: Any, raw: Any, out: Any) -> None:
+    for n in range(len(out)):
+        out[n] = np.sqrt(probability[n] * max(np.float32(raw[n]), np.float32(0)))

@@ -207,7 +207,7 @@ def _lowest_on_the_way(response: Any, foreground: Any, start: Any, end: Any) -> 
 
 @kernel()
 def _lead(flat: Any, up: Any, number: Any, field: Any, corner: Any, shape: Any, next_: Any, onward: Any) -> None:
-    """Of each voxel of the core: the number of the next one; where its way leaves the core, its own, and the key beyond."""
+    """Of each voxel of the core the number of the next one; where its way leaves the core, its own and a key."""
     for n in range(len(flat)):
         own = number[flat[n]]
         if own < 0:

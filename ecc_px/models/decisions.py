@@ -31,7 +31,7 @@ from ecc_px.models.bricks import (
 from ecc_px.models.lanes import WORD, bits_from
 from ecc_px.models.nodes import LinkedNodes
 from ecc_px.models.pruning import collapse, prune, pruning_scratch
-from ecc_px.models.votes import WORDS, add_masks, flat_memory, gather_box, lay_out_queue, route, settle
+from ecc_px.models.votes import WORDS, add_leaves, flat_memory, gather_box, queue_for, route, settle
 
 Array = npt.NDArray[Any]
 
@@ -87,12 +87,10 @@ def _count_frequent(
     pruning = pruning_scratch(len(nodes), n_trees)
     links, kept = pruning[2], pruning[3]
     leads_to = np.empty(len(nodes) + 1, np.int32)
-    queue_size = n_trees + 2 * len(nodes) + 4
-    queue, masks = np.empty(queue_size, np.int32), np.empty(queue_size * WORDS, np.uint64)
-    starts, ends = np.empty(4, np.uintp), np.empty(3, np.uintp)
+    queue, masks = queue_for(len(nodes), n_trees)
     is_open = np.empty(WORDS, np.uint64)
     settled = np.empty(2, np.int64)
-    counts = np.empty((1, VOXELS), out.dtype)
+    counts = np.empty((2, VOXELS), out.dtype)
     out_memory = out.reshape(-1)
 
     side = (brick[0] * bricks[0], brick[1] * bricks[1], brick[2] * bricks[2])
@@ -107,23 +105,22 @@ def _count_frequent(
         n_entries = settle(links[:n_trees], settled)
         if n_trees - settled[REST] < at_least:
             continue
-        lay_out_queue(kept[:n_kept], starts)
         can_decide = n_trees - at_least + 1 - settled[REST]
         for b in range(n_bricks):
             some_features = (b * n_features // n_bricks, (b + 1) * n_features // n_bricks)
             fetch_box(memory, strides, shape, corner, side, some_features)
-            counts[0] = settled[WANTED]
+            counts[WANTED], counts[REST] = settled[WANTED], settled[REST]
             is_open[:] = ~np.uint64(0)
             begin, end = 0, min(can_decide, n_entries)
             while begin < n_entries:
-                route(kept, links[begin:end], is_open, rows[b].ravel(), queue, masks, starts, ends)
-                add_masks(masks[starts[1] * WORDS : ends[1] * WORDS], counts[0])
+                first, last = route(kept[:n_kept], links[begin:end], is_open, rows[b].ravel(), queue, masks)
+                add_leaves(queue, masks, first, last, counts)
                 begin, end = end, min(end + MORE_TREES, n_entries)
-                if not _find_open(counts[0], at_least - (n_entries - begin), is_open):
+                if not _find_open(counts[WANTED], at_least - (n_entries - begin), is_open):
                     break
             if has_nan:
                 clear_nan_voxels(rows[b], counts)
-            scatter_brick(counts, corners[b], brick, shape, out_memory)
+            scatter_brick(counts[:1], corners[b], brick, shape, out_memory)
 
 
 @kernel()

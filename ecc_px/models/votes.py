@@ -100,9 +100,7 @@ def _count_votes(
     corners = np.empty((BRICKS, 3), np.int64)
     pruning = pruning_scratch(len(nodes), len(roots))
     links, kept = pruning[2], pruning[3]
-    queue_size = len(roots) + 2 * len(nodes) + n_kinds + 2
-    queue, masks = np.empty(queue_size, np.int32), np.empty(queue_size * WORDS, np.uint64)
-    starts, ends = np.empty(n_kinds + 2, np.uintp), np.empty(n_kinds + 1, np.uintp)
+    queue, masks = queue_for(len(nodes), len(roots))
     everyone = np.full(WORDS, ~np.uint64(0))
     settled = np.empty(n_kinds, np.int64)
     counts = np.empty((n_kinds, VOXELS), out.dtype)
@@ -117,15 +115,23 @@ def _count_votes(
         n_kept = prune(nodes, roots, low, high, pruning)
         settled[:] = 0
         n_entries = settle(links[: len(roots)], settled)
-        lay_out_queue(kept[:n_kept], starts)
         for b in range(n_bricks):
             some_features = (b * n_features // n_bricks, (b + 1) * n_features // n_bricks)
             fetch_box(memory, strides, shape, corner, side, some_features)
-            route(kept, links[:n_entries], everyone, rows[b].ravel(), queue, masks, starts, ends)
-            _count(masks, starts, ends, settled, len(roots), counts)
+            first, last = route(kept[:n_kept], links[:n_entries], everyone, rows[b].ravel(), queue, masks)
+            for kind in range(n_kinds):
+                counts[kind] = settled[kind]
+            add_leaves(queue, masks, first, last, counts)
             if has_nan:
                 clear_nan_voxels(rows[b], counts)
             scatter_brick(counts, corners[b], brick, shape, out_memory)
+
+
+@kernel()
+def queue_for(n_nodes: int, n_trees: int) -> tuple[Array, Array]:
+    """Room for `route`: links, and the voxels that follow each."""
+    size = 2 * n_nodes + n_trees + 2
+    return np.empty(size, np.int32), np.empty(size * WORDS, np.uint64)
 
 
 @kernel()
@@ -172,28 +178,6 @@ def settle(roots: Array, settled: Array) -> int:
 
 
 @kernel()
-def lay_out_queue(kept: Array, starts: Array) -> None:
-    """Give each kind of entry its part of the queue: inner nodes first, then the leaves of each kind.
-
-    A pruned forest is a set of trees, so that an entry is put down at most once for each link: the parts are
-    exactly as long as the links are many.
-    """
-    starts[:] = 0
-    for k in range(len(kept)):
-        starts[_part(kept[k].left) + np.uintp(1)] += np.uintp(1)
-        starts[_part(kept[k].right) + np.uintp(1)] += np.uintp(1)
-    starts[1] = len(kept)
-    for part in range(1, len(starts)):
-        starts[part] += starts[part - 1]
-
-
-@kernel()
-def _part(link: int) -> Any:
-    """The part of the queue that a link belongs to: 0 for an inner node, 1 + kind for a leaf."""
-    return np.uintp(max(0, -link))
-
-
-@kernel()
 def route(
     kept: Array,
     entries: Array,
@@ -201,12 +185,10 @@ def route(
     row: Array,
     queue: Array,
     masks: Array,
-    starts: Array,
-    ends: Array,
-) -> None:
+) -> tuple[Any, Any]:
     """Send voxels of a brick through the pruned forest, all at once.
 
-    Without a branch on the data: a child is always written, and its part grows only if a voxel reaches it.
+    Without a branch on the data: a child is always written, and counts only if a voxel reaches it.
 
     Parameters
     ----------
@@ -217,17 +199,22 @@ def route(
         The voxels.
     row : (F * 256,) float32
     queue, masks : (Q,) int32, (Q * WORDS,) uint64
-        Which node waits, and which voxels have reached it.
-    starts, ends : (K + 2,), (K + 1,) unsigned
-        Where each part of the queue starts, and on return where it ends.
+        Links, and which voxels follow each: up to N of inner nodes, which wait, then those of leaves, one for each
+        leaf that a voxel has reached.
+
+    Returns
+    -------
+    first, last : unsigned
+        The leaves in the queue.
     """
-    ends[:] = starts[:-1]
-    queue[: len(entries)] = entries
+    n_entries = len(entries)
+    queue[:n_entries] = entries
     for w in range(WORDS):
-        masks[w : len(entries) * WORDS : WORDS] = members[w]
-    ends[0] = len(entries)
-    head = np.uintp(0)
-    while head < ends[0]:
+        masks[w : n_entries * WORDS : WORDS] = members[w]
+    # A tree has one link to each node, so that no node waits twice; one place more is written to, but not counted.
+    first_leaf = np.uintp(len(kept) + 1)
+    head, tail, leaf_tail = np.uintp(0), np.uintp(n_entries), first_leaf
+    while head < tail:
         node = kept[np.uintp(queue[head])]
         first = np.uintp(node.feature) * np.uintp(VOXELS)
         m = head * np.uintp(WORDS)
@@ -236,60 +223,37 @@ def route(
         b1 = bits_below(row, first + np.uintp(WORD), node.threshold)
         b2 = bits_below(row, first + np.uintp(2 * WORD), node.threshold)
         b3 = bits_below(row, first + np.uintp(3 * WORD), node.threshold)
-        _put_down(node.left, m0 & b0, m1 & b1, m2 & b2, m3 & b3, queue, masks, ends)
-        _put_down(node.right, m0 & ~b0, m1 & ~b1, m2 & ~b2, m3 & ~b3, queue, masks, ends)
+        left, right = (m0 & b0, m1 & b1, m2 & b2, m3 & b3), (m0 & ~b0, m1 & ~b1, m2 & ~b2, m3 & ~b3)
+        tail, leaf_tail = _put_down(node.left, left, queue, masks, tail, leaf_tail)
+        tail, leaf_tail = _put_down(node.right, right, queue, masks, tail, leaf_tail)
         head += np.uintp(1)
+    return first_leaf, leaf_tail
 
 
 @kernel()
-def _put_down(link: int, m0: Any, m1: Any, m2: Any, m3: Any, queue: Array, masks: Array, ends: Array) -> None:
-    """Write a link and the mask of the voxels that follow it; it counts only if there are any."""
-    part = _part(link)
-    slot = ends[part]
+def _put_down(link: int, mask: Any, queue: Array, masks: Array, tail: Any, leaf_tail: Any) -> tuple[Any, Any]:
+    """Write a link and the voxels that follow it; return the ends of the queue, grown if there are any."""
+    slot = leaf_tail if link < 0 else tail
     queue[slot] = link
     m = slot * np.uintp(WORDS)
-    masks[m], masks[m + np.uintp(1)], masks[m + np.uintp(2)], masks[m + np.uintp(3)] = m0, m1, m2, m3
-    ends[part] = slot + np.uintp((m0 | m1 | m2 | m3) != 0)
+    masks[m], masks[m + np.uintp(1)], masks[m + np.uintp(2)], masks[m + np.uintp(3)] = mask
+    reached = np.uintp((mask[0] | mask[1] | mask[2] | mask[3]) != 0)
+    reached_leaf = reached & np.uintp(link < 0)
+    return tail + (reached - reached_leaf), leaf_tail + reached_leaf
 
 
 @kernel()
-def _count(masks: Array, starts: Array, ends: Array, settled: Array, n_trees: int, counts: Array) -> None:
-    """Count a brick's votes for each kind: what the pruning settled, and the masks put down.
+def add_leaves(queue: Array, masks: Array, first: Any, last: Any, counts: Array) -> None:
+    """Give the voxels that follow each link from `first` to `last` a vote for the kind of its leaf.
 
-    The kind with the longest part, often the background, gets the votes that the others leave.
+    Parameters
+    ----------
+    queue, masks, first, last
+        As `route` leaves them.
+    counts : (K, 256) unsigned
     """
-    rest = np.argmax(np.diff(starts[1:].astype(np.int64)))
-    counts[rest] = n_trees
-    for kind in range(len(counts)):
-        if kind != rest:
-            counts[kind] = settled[kind]
-            add_masks(masks[starts[kind + 1] * WORDS : ends[kind + 1] * WORDS], counts[kind])
-            counts[rest] -= counts[kind]
-
-
-@kernel()
-def add_masks(masks: Array, counts: Array) -> None:
-    """Add 1 to the count of every voxel for each mask that it is in.
-
-    64 counters of 8 bits are kept as 8 words (p0 holds bit 0 of each of them …), so that a mask is added to all
-    of them at once, as one column after the other is added by hand.
-    """
-    zero = np.uint64(0)
-    n_masks = len(masks) // WORDS
-    for first in range(0, n_masks, 255):
-        stop = min(first + 255, n_masks)
-        for w in range(WORDS):
-            p0, p1, p2, p3, p4, p5, p6, p7 = zero, zero, zero, zero, zero, zero, zero, zero
-            for i in range(first, stop):
-                carry = masks[i * WORDS + w]
-                p0, carry = p0 ^ carry, p0 & carry
-                p1, carry = p1 ^ carry, p1 & carry
-                p2, carry = p2 ^ carry, p2 & carry
-                p3, carry = p3 ^ carry, p3 & carry
-                p4, carry = p4 ^ carry, p4 & carry
-                p5, carry = p5 ^ carry, p5 & carry
-                p6, carry = p6 ^ carry, p6 & carry
-                p7 ^= carry
-            first_voxel = np.uintp(w * WORD)
-            for bit, plane in enumerate((p0, p1, p2, p3, p4, p5, p6, p7)):
-                add_where(counts, first_voxel, plane, counts.dtype.type(1 << bit))
+    of_all_kinds, one = counts.reshape(-1), counts.dtype.type(1)
+    for i in range(first, last):
+        to = np.uintp(~queue[i]) * np.uintp(VOXELS)
+        for w in range(np.uintp(WORDS)):
+            add_where(of_all_kinds, to + w * np.uintp(WORD), masks[i * np.uintp(WORDS) + w], one)

@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ecc_px.compiling import kernel
-from ecc_px.models.lanes import RUN, copy_run, prefetch
+from ecc_px.models.lanes import RUN, WORD, WORDS, copy_run, prefetch
 
 Array = npt.NDArray[Any]
 Triple = tuple[int, int, int]
 
-VOXELS = 256
+VOXELS = WORDS * WORD
 """Voxels in a brick; it is a multiple of `RUN` wide."""
 
 BRICKS = 16
@@ -29,6 +29,16 @@ LINE = 16
 SOLID: tuple[Triple, Triple] = ((4, 8, 8), (4, 2, 2))
 FLAT: tuple[Triple, Triple] = ((1, 16, 16), (1, 4, 4))
 """Voxels in a brick and bricks in a box, along z, y, x."""
+
+
+@kernel()
+def rows_for(n_features: int) -> Array:
+    """Room for the rows of a box, (bricks, features, voxels); none of their vectors lies across two lines of memory."""
+    size = BRICKS * n_features * VOXELS
+    room = np.empty(size + LINE, np.float32)
+    bytes_beyond = room.ctypes.data % (4 * LINE)
+    first = (LINE - bytes_beyond // 4) % LINE
+    return room[first : first + size].reshape((BRICKS, n_features, VOXELS))
 
 
 @kernel()
@@ -63,13 +73,13 @@ def gather_brick(
         z = min(corner[0] + i, shape[0] - 1)
         for j in range(brick[1]):
             y = min(corner[1] + j, shape[1] - 1)
+            line = z * strides[0] + y * strides[1]
             for x in range(corner[2], corner[2] + brick[2], RUN):
-                start = np.uintp(z * strides[0] + y * strides[1] + min(x, shape[2] - 1))
                 if x + RUN <= shape[2]:
-                    copy_run(row, to, plane, start)
+                    copy_run(row, to, plane, np.uintp(line + x))
                 else:
                     for k in range(RUN):
-                        row[to + np.uintp(k)] = plane[start + np.uintp(max(0, min(k, shape[2] - 1 - x)))]
+                        row[to + np.uintp(k)] = plane[np.uintp(line + min(x + k, shape[2] - 1))]
                 to += np.uintp(RUN)
 
 

@@ -26,12 +26,13 @@ from ecc_px.models.bricks import (
     clear_nan_voxels,
     fetch_box,
     next_corner,
+    rows_for,
     scatter_brick,
 )
-from ecc_px.models.lanes import WORD, bits_from
+from ecc_px.models.lanes import WORD, WORDS, bits_from
 from ecc_px.models.nodes import LinkedNodes
 from ecc_px.models.pruning import collapse, prune, pruning_scratch
-from ecc_px.models.votes import WORDS, add_leaves, flat_memory, gather_box, queue_for, route, settle
+from ecc_px.models.votes import add_leaves, flat_memory, gather_box, queue_for, route, settle
 
 Array = npt.NDArray[Any]
 
@@ -81,7 +82,7 @@ def _count_frequent(
     """Box after box: gather, prune, and walk the trees of each brick while there are open voxels."""
     shape = out.shape
     n_trees = len(roots)
-    rows = np.empty((BRICKS, n_features, VOXELS), np.float32)
+    rows = rows_for(n_features)
     low, high = np.empty(n_features, np.float32), np.empty(n_features, np.float32)
     corners = np.empty((BRICKS, 3), np.int64)
     pruning = pruning_scratch(len(nodes), n_trees)

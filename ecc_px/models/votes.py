@@ -33,17 +33,15 @@ from ecc_px.models.bricks import (
     fetch_box,
     gather_brick,
     next_corner,
+    rows_for,
     scatter_brick,
     widen_bounds,
 )
-from ecc_px.models.lanes import WORD, add_where, bits_below
+from ecc_px.models.lanes import WORD, WORDS, add_where, visit
 from ecc_px.models.nodes import LinkedNodes
 from ecc_px.models.pruning import prune, pruning_scratch
 
 Array = npt.NDArray[Any]
-
-WORDS = VOXELS // WORD
-"""Words in the mask of a brick."""
 
 
 def count_votes(features: npt.NDArray[np.float32], forest: LinkedNodes, out: Array) -> None:
@@ -95,7 +93,7 @@ def _count_votes(
     All scratch belongs to the call.
     """
     n_kinds = len(out)
-    rows = np.empty((BRICKS, n_features, VOXELS), np.float32)
+    rows = rows_for(n_features)
     low, high = np.empty(n_features, np.float32), np.empty(n_features, np.float32)
     corners = np.empty((BRICKS, 3), np.int64)
     pruning = pruning_scratch(len(nodes), len(roots))
@@ -188,8 +186,6 @@ def route(
 ) -> tuple[Any, Any]:
     """Send voxels of a brick through the pruned forest, all at once.
 
-    Without a branch on the data: a child is always written, and counts only if a voxel reaches it.
-
     Parameters
     ----------
     kept : (N,) NODE
@@ -217,29 +213,9 @@ def route(
     while head < tail:
         node = kept[np.uintp(queue[head])]
         first = np.uintp(node.feature) * np.uintp(VOXELS)
-        m = head * np.uintp(WORDS)
-        m0, m1, m2, m3 = masks[m], masks[m + np.uintp(1)], masks[m + np.uintp(2)], masks[m + np.uintp(3)]
-        b0 = bits_below(row, first, node.threshold)
-        b1 = bits_below(row, first + np.uintp(WORD), node.threshold)
-        b2 = bits_below(row, first + np.uintp(2 * WORD), node.threshold)
-        b3 = bits_below(row, first + np.uintp(3 * WORD), node.threshold)
-        left, right = (m0 & b0, m1 & b1, m2 & b2, m3 & b3), (m0 & ~b0, m1 & ~b1, m2 & ~b2, m3 & ~b3)
-        tail, leaf_tail = _put_down(node.left, left, queue, masks, tail, leaf_tail)
-        tail, leaf_tail = _put_down(node.right, right, queue, masks, tail, leaf_tail)
+        tail, leaf_tail = visit(row, first, node.threshold, node.left, node.right, queue, masks, head, tail, leaf_tail)
         head += np.uintp(1)
     return first_leaf, leaf_tail
-
-
-@kernel()
-def _put_down(link: int, mask: Any, queue: Array, masks: Array, tail: Any, leaf_tail: Any) -> tuple[Any, Any]:
-    """Write a link and the voxels that follow it; return the ends of the queue, grown if there are any."""
-    slot = leaf_tail if link < 0 else tail
-    queue[slot] = link
-    m = slot * np.uintp(WORDS)
-    masks[m], masks[m + np.uintp(1)], masks[m + np.uintp(2)], masks[m + np.uintp(3)] = mask
-    reached = np.uintp((mask[0] | mask[1] | mask[2] | mask[3]) != 0)
-    reached_leaf = reached & np.uintp(link < 0)
-    return tail + (reached - reached_leaf), leaf_tail + reached_leaf
 
 
 @kernel()

@@ -12,6 +12,7 @@ import h5py
 import imagecodecs
 import numpy as np
 import numpy.typing as npt
+from isal import isal_zlib
 
 from ecc_px.volumes.axistags import axistags_json
 from ecc_px.volumes.chunks import Index, chunk_shape, chunks_in, covers_whole_chunks
@@ -149,8 +150,8 @@ def _padded(piece: npt.NDArray[Any], chunks: tuple[int, ...]) -> bytes:
 
 
 def _gzip(chunk: bytes) -> tuple[bytes, int]:
-    # libdeflate: the same format as zlib, in a third of the time.
-    return bytes(imagecodecs.deflate_encode(chunk, level=GZIP_LEVEL)), 0
+    # ISA-L: the format of zlib in a quarter of the time, with the same bytes on every x86 processor since 2008.
+    return isal_zlib.compress(chunk, GZIP_LEVEL), 0
 
 
 def _lzf(chunk: bytes) -> tuple[bytes, int]:

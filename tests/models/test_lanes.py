@@ -6,23 +6,34 @@ import numpy as np
 import pytest
 from numba import njit
 
-from ecc_px.models.lanes import RUN, WORD, add_where, bits_below, bits_below_plain, bits_from, copy_run, prefetch
+from ecc_px.models.lanes import RUN, WORD, WORDS, add_where, bits_from, copy_run, prefetch, visit, visit_plain
 
 
 @njit
-def compiled(values, first, threshold):
-    return bits_below(values, np.uintp(first), threshold)
+def visited(values, first, threshold, left, right, queue, masks, place, tail, leaf_tail):
+    return visit(
+        values, np.uintp(first), threshold, np.int32(left), np.int32(right), queue, masks,
+        np.uintp(place), np.uintp(tail), np.uintp(leaf_tail),
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("threshold", [0.0, -0.0, 0.25, np.inf, -np.inf, 1e-45])
 @pytest.mark.parametrize("first", [0, 1, 7, 64])
-def test_bits_are_those_of_the_plain_twin(threshold, first):
+@pytest.mark.parametrize(("left", "right"), [(5, 6), (-1, 6), (5, -2), (-1, -1)])
+def test_voxels_part_as_in_the_plain_twin(threshold, first, left, right):
     rng = np.random.default_rng(first)
     odd = np.array([0.0, -0.0, 0.25, np.inf, -np.inf, np.nan, 1e-45], np.float32)
-    values = np.where(rng.random(2 * WORD) < 0.5, rng.choice(odd, 2 * WORD), rng.normal(size=2 * WORD))
-    values = values.astype(np.float32)
+    n = WORDS * WORD + first
+    values = np.where(rng.random(n) < 0.5, rng.choice(odd, n), rng.normal(size=n)).astype(np.float32)
     limit = np.float32(threshold)
-    assert compiled(values, first, limit) == bits_below_plain(values, first, limit)
+    masks = rng.integers(0, 2**63, 8 * WORDS, np.uint64)
+    masks[WORDS : 2 * WORDS] &= masks[WORDS : 2 * WORDS] << np.uint64(1)
+    results = []
+    for do in (visited, visit_plain):
+        queue, own_masks = np.arange(8, dtype=np.int32), masks.copy()
+        results.append((*do(values, first, limit, left, right, queue, own_masks, 1, 2, 5), queue, own_masks))
+    for compiled, plain in zip(*results, strict=True):
+        assert np.array_equal(compiled, plain)
 
 
 @njit

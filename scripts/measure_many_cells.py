@@ -1,11 +1,13 @@
 #!/usr/bin/env python
-"""Time and peak memory of `ecc-px cells find` for very many cells; prints a line.
+"""Time and peak memory of `ecc-px cells find` for very many cells, and of what can be done with their table.
 
-    python scripts/measure_many_cells.py [--cells 5000000] [--jobs 2] [--executor threads]
+    python scripts/measure_many_cells.py [--cells 5000000] [--jobs 1] [--executor threads] [--split auto]
 
 A synthetic volume (7/6.45 µm, uint8 probabilities, uint16 raw) has one round cell in every 6 × 6 × 6 voxels, a little
 off its place and of its own brightness: 5 million cells are 1.1 Gvoxel, 3.4 GB in the folder for temporary files
-(TMPDIR). The table is found by the command, in a process of its own, whose largest resident memory is told.
+(TMPDIR), and as much again for tables. Every command is a process of its own, whose largest resident memory and seconds
+of processors are told: find, filter (which leaves out dim cells), pair and score (what is left with the whole table),
+and export to each format.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ EDGE = 120
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--cells", type=int, default=5_000_000, help="how many there are at least")
-    arguments.add_argument("--jobs", type=int, default=2)
+    arguments.add_argument("--jobs", type=int, default=1)
     arguments.add_argument("--executor", choices=("threads", "processes"), default="threads")
     arguments.add_argument("--split", default="auto")
     chosen = arguments.parse_args()
@@ -48,30 +50,42 @@ def main() -> None:
     with TemporaryDirectory(prefix="ecc-px-many-") as name:
         folder = Path(name)
         write_volumes(folder, tiles)
-        command = [sys.executable, "-m", "ecc_px", "cells", "find", str(folder / "brain_probabilities.h5")]
-        command += ["--raw", str(folder / "brain.h5"), "-o", str(folder), "--split", chosen.split]
-        command += ["-j", str(chosen.jobs), "--executor", chosen.executor]
-        began = time.perf_counter()
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        assert process.stdout is not None
-        said = process.stdout.read()
-        _, status, used = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - began
-        if status:
-            sys.exit(f"{' '.join(command)}: it failed (status {status}).")
-        table = folder / "brain_cells.csv"
+        megavoxels = np.prod(tiles) * EDGE**3 / 1e6
+        print(f"ecc-px {version('ecc-px')}, {os.cpu_count()} cores, {chosen.jobs} {chosen.executor}", flush=True)
+        table, bright, probabilities = (folder / n for n in ("brain_cells.csv", "bright.csv", "brain_probabilities.h5"))
+        find = ["find", probabilities, "--raw", folder / "brain.h5", "-o", folder, "--split", chosen.split]
+        tell([*find, "-j", chosen.jobs, "--executor", chosen.executor])
         with table.open("rb") as lines:
             rows = sum(1 for _ in lines) - 1
-        megabytes = table.stat().st_size / 1e6
-    megavoxels = np.prod(tiles) * EDGE**3 / 1e6
+        print(
+            f"    {rows:,} of {np.prod(tiles) * in_tile:,} cells in {megavoxels:,.0f} Mvoxel, "
+            f"{table.stat().st_size / 1e6:,.0f} MB of CSV",
+            flush=True,
+        )
+        tell(["filter", table, "-o", bright, "--min", "deltaI=600"])
+        tell(["pair", table, bright, "--max-distance-um", 10, "-o", folder / "pairs.csv"])
+        tell(["score", bright, table, "--max-distance-um", 10])
+        for target in ("cubic", "brainglobe", "napari", "parquet", "neuroglancer"):
+            tell(["export", table, "--to", target])
+
+
+def tell(arguments: list[Any]) -> None:
+    """Run a command of `ecc-px cells` and print what it took, and the last line that it said."""
+    command = [sys.executable, "-m", "ecc_px", "cells", *map(str, arguments)]
+    began = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    said = process.stdout.read().strip().splitlines() or [""]
+    _, status, used = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - began
+    if status:
+        sys.exit(f"{' '.join(command)}: it failed (status {status}).")
+    name = " ".join(str(word) for word in arguments if word in ("find", "filter", "pair", "score"))
+    if not name:
+        name = f"export --to {arguments[3]}"
     work = used.ru_utime + used.ru_stime
-    print(
-        f"ecc-px {version('ecc-px')}, {os.cpu_count()} cores, {chosen.jobs} {chosen.executor}: "
-        f"{megavoxels:,.0f} Mvoxel, "
-        f"{rows:,} of {np.prod(tiles) * in_tile:,} cells, {megabytes:,.0f} MB of CSV; {seconds:.0f} s "
-        f"({work:.0f} s of processors), peak {used.ru_maxrss / 2**20:.2f} GB"
-    )
-    print(said.strip().split(": ")[-1])
+    print(f"{name}: {work:.0f} s of processors, {seconds:.0f} s, peak {used.ru_maxrss / 2**20:.2f} GB", flush=True)
+    print(f"    {said[-1].split(': ', 1)[-1]}", flush=True)
 
 
 def write_volumes(folder: Path, tiles: tuple[int, int, int]) -> None:

@@ -22,6 +22,8 @@ MOST_CANDIDATES = 30_000_000
 """More pairs within the limit than this are refused; they take about 2 GB."""
 
 _BATCH = 100_000
+"""Points of a slab."""
+
 Points = npt.NDArray[np.float64]
 
 
@@ -72,14 +74,20 @@ def candidates(a: Points, b: Points, within: float) -> Pairs:
         raise InvalidSetting(f"--max-distance-um {within:g}: it must be above 0.")
     if not len(a) or not len(b):
         return Pairs.united([])
-    tree = cKDTree(b)
-    # In the order of a tree's leaves the points of a batch are neighbours, whatever the order of the rows.
-    order = cKDTree(a).indices
-    parts = []
+    # Slab by slab along the longest axis: trees of all points of millions would take more memory than the points.
+    axis = int(np.ptp(a, axis=0).argmax())
+    of_a, of_b = (np.argsort(points[:, axis], kind="stable").astype(np.int32) for points in (a, b))
+    along_b = b[of_b, axis]
+    parts: list[Pairs] = []
     count = 0
     for start in range(0, len(a), _BATCH):
-        rows = order[start : start + _BATCH]
-        part = cKDTree(a[rows])
+        rows = of_a[start : start + _BATCH]
+        # A little more than `within`, whatever the differences are rounded to.
+        low, high = a[rows[0], axis] - within * (1 + 1e-9), a[rows[-1], axis] + within * (1 + 1e-9)
+        there = of_b[np.searchsorted(along_b, low) : np.searchsorted(along_b, high, side="right")]
+        if not len(there):
+            continue
+        part, tree = cKDTree(a[rows]), cKDTree(b[there])
         count += int(part.count_neighbors(tree, within))
         if count > MOST_CANDIDATES:
             raise InvalidSetting(
@@ -87,7 +95,8 @@ def candidates(a: Points, b: Points, within: float) -> Pairs:
                 f"({len(a):,} cells and {len(b):,}). Choose a distance below that between neighbouring cells."
             )
         near = part.sparse_distance_matrix(tree, within, output_type="ndarray")
-        parts.append(Pairs(rows[near["i"]].astype(np.int32), near["j"].astype(np.int32), near["v"]))
+        parts.append(Pairs(rows[near["i"]], there[near["j"]], near["v"]))
+    del of_a, of_b, along_b
     return Pairs.united(parts)
 
 
@@ -98,13 +107,13 @@ def mutual_nearest(near: Pairs) -> Pairs:
     >>> mutual_nearest(near).a.tolist()
     [0]
     """
-    order = np.arange(len(near))
-    is_first = [np.zeros(len(near), np.int64) for _ in range(2)]
-    for first, rows in zip(is_first, (near.a, near.b), strict=True):
-        earliest = np.zeros(rows.max(initial=-1) + 1, np.int64)
+    order = np.arange(len(near), dtype=np.int32)
+    is_nearest = np.ones(len(near), bool)
+    for rows in (near.a, near.b):
+        earliest = np.zeros(rows.max(initial=-1) + 1, np.int32)
         earliest[rows[::-1]] = order[::-1]  # the last one written stays: the first in order
-        first[:] = earliest[rows]
-    return near.take((is_first[0] == order) & (is_first[1] == order))
+        is_nearest &= earliest[rows] == order
+    return near.take(is_nearest)
 
 
 def nearest_first(near: Pairs) -> Pairs:

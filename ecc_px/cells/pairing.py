@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ecc_px.cells.channel_shift import Shift
 from ecc_px.cells.matching import Pairs, assignment, candidates, mutual_nearest
-from ecc_px.cells.reading import POSITION, CellFile
+from ecc_px.cells.reading import POSITION, CellFile, moved_together
 from ecc_px.volumes.partial import written_whole
 
 DISTANCE = "distance_um"
@@ -81,7 +81,7 @@ def _positions(cells: CellFile) -> tuple[npt.NDArray[np.float64], npt.NDArray[np
     for rows in cells.rows(finite=POSITION):
         places.append(rows.positions)
         starts.append(rows.starts)
-    return np.concatenate(places), np.concatenate(starts)
+    return moved_together(places), moved_together(starts)
 
 
 def _lines(cells: CellFile, wanted: npt.NDArray[np.int32]) -> Iterator[bytes]:

@@ -51,6 +51,17 @@ class Rows:
         return self.table[list(POSITION)].to_numpy()
 
 
+def moved_together(parts: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """The rows of all parts, one after the other; the list is emptied meanwhile, so that nothing is there twice."""
+    end = sum(map(len, parts))
+    out = np.empty((end, *parts[0].shape[1:]), parts[0].dtype)
+    while parts:
+        part = parts.pop()
+        out[end - len(part) : end] = part
+        end -= len(part)
+    return out
+
+
 class CellFile:
     """A CSV file with one row for each cell: commas between fields, points in numbers, one header line.
 
@@ -129,7 +140,7 @@ class CellFile:
     def read(self, columns: Sequence[str]) -> npt.NDArray[np.float64]:
         """(n, columns) numbers of the whole table, every one finite."""
         parts = [rows.table[list(columns)].to_numpy() for rows in self.rows(finite=columns)]
-        return np.concatenate([np.zeros((0, len(columns))), *parts])
+        return moved_together([np.zeros((0, len(columns))), *parts])
 
     def fields(self, line: bytes) -> list[str]:
         """A row cut into its fields, as they are written."""

@@ -71,9 +71,10 @@ class Shapes:
         if not len(components):
             return
         whole = components.take(components.fill > LEAST_FILL)
-        self._voxels.append(components.voxels)
+        # Copies: a view of one number would keep all 27 of each component.
+        self._voxels.append(components.voxels.copy())
         self._single_voxels.append(whole.voxels[whole.elongation(self._voxel_um) < MOST_ELONGATED])
-        self._whole_voxels.append(whole.voxels)
+        self._whole_voxels.append(whole.voxels.copy())
         self._spread_um.append(np.sqrt(whole.covariance[:, :3]) * self._voxel_um)
 
     def typical_cell(self, diameter_um: float | None = None) -> TypicalCell:

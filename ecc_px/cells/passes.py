@@ -16,7 +16,7 @@ from ecc_px.cells.inputs import Inputs, Sample
 from ecc_px.cells.measuring import Intensities, Measuring, measure, measured_voxels
 from ecc_px.cells.numbering import place_in
 from ecc_px.cells.objects import Objects
-from ecc_px.cells.packing import PackedObjects
+from ecc_px.cells.packing import AT_ONCE, PackedObjects
 from ecc_px.cells.seams import Seams
 from ecc_px.cells.selection import Sorting
 from ecc_px.cells.splitting import Splitter
@@ -80,15 +80,21 @@ class Passes:
 
     def labelled(self, number: int, found: Sorting) -> int:
         """Hand all objects of a label image to `found`; returns the voxels left out."""
-        parts = Objects.empty()
+        parts = PackedObjects()
         excluded_voxels = 0
         for block, (objects, excluded) in self._worked_out(partial(_labelled_of_block, self.inputs), self._blocks()):
-            parts = Objects.concatenated([parts, objects])
-            label, group = np.unique(parts.component, return_inverse=True)
-            parts = parts.grouped(group, len(label))
+            parts.add(objects)
             excluded_voxels += excluded
             self._report(number, block)
-        found.add(parts)
+        # A label may come again in the very last block: only now its parts are put together, some labels at a time.
+        label = parts.column("component")
+        order = np.argsort(label, kind="stable")
+        begins = np.flatnonzero(np.diff(label[order], prepend=-1))
+        del label
+        for some in np.split(order, begins[AT_ONCE::AT_ONCE]):
+            pieces = parts.take(some)
+            labels, group = np.unique(pieces.component, return_inverse=True)
+            found.add(pieces.grouped(group, len(labels)))
         return excluded_voxels
 
     def intensities(self, number: int, objects: PackedObjects, how: Measuring) -> Intensities:

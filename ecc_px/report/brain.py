@@ -11,6 +11,9 @@ from ecc_px.report.overview import overview
 from ecc_px.report.page import page_path, write_brain_page
 from ecc_px.volumes import Volume, open_volume
 
+SHOWN_COLUMNS = ("X", "Y", "Z", "deltaI", "vol", "SBR", "at_border")
+"""All that picture and page look at: of millions of cells, the whole table would take four times the memory."""
+
 
 @dataclass(frozen=True)
 class BrainReport:
@@ -62,11 +65,12 @@ def write_report(
     out_dir = cells.path.parent
     report = report_of(out_dir, volume.name)
     found = cells.cells
+    table = found.only(SHOWN_COLUMNS)
     with open_volume(probabilities) as image:
         overview(
             volume,
             image,
-            found.table,
+            table,
             report.picture,
             voxel_um=found.voxel_um,
             object_class=channel_of_class(image, class_),
@@ -76,7 +80,7 @@ def write_report(
     write_brain_page(
         report.page,
         volume.name,
-        found.table,
+        table,
         probabilities=probabilities,
         cells=cells.path,
         picture=report.picture,

@@ -1,7 +1,5 @@
 """The middle of a cell lies in its core, whatever hangs on to it, and is looked for in its own surroundings only."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from array_volume import ArrayVolume
@@ -18,8 +16,7 @@ CELL = TypicalCell(12.0, (12 / BALL,) * 3)
 def one_object(voxels, raw):
     """The object that these voxels are, all that the middle depends on."""
     voxels, weight = np.array(voxels), raw[tuple(np.transpose(voxels))].astype(np.int64)
-    return replace(
-        Objects.neutral(1),
+    return Objects.neutral(1).having(
         voxels=np.array([len(voxels)]),
         index_sum=voxels.sum(axis=0)[None],
         lower=voxels.min(axis=0)[None],

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ecc_px.compiling import kernel
-from ecc_px.filters.rows import fma_double
+from ecc_px.filters.lanes import fma
 
 ROWS_AT_ONCE = 1 << 13
 """Rows that memory is taken for."""
@@ -118,7 +118,7 @@ def _write_fraction(text: Any, at: int, number: float, decimals: int) -> int:
     rest = number - whole  # exact
     # rest · scale is `scaled` + `missing` without any error, and how far it is from a whole number is exact, too.
     scaled = rest * scale
-    missing = fma_double(rest, float(scale), -scaled)
+    missing = fma(rest, float(scale), -scaled)
     below = np.int64(scaled)
     off = scaled - below
     if off > 0.5 or (off == 0.5 and (missing > 0 or (missing == 0 and _is_odd(below, whole, decimals)))):

@@ -21,12 +21,13 @@ from ecc_px.features.ilastik import (
     presmoothing_taps,
     structure_tensor_scales,
 )
-from ecc_px.filters.borders import grow
-from ecc_px.filters.derivatives import RADIUS, Channels, filter_derivatives
+from ecc_px.filters.borders import extend, grow
+from ecc_px.filters.derivatives import RADIUS, Channels
 from ecc_px.filters.scratch import scratch
 from ecc_px.filters.separable import smooth
 from ecc_px.filters.structure_tensor import REACH as STRUCTURE_TENSOR_REACH
 from ecc_px.filters.structure_tensor import structure_tensor_eigenvalues
+from ecc_px.filters.sweep import filter_scale, smooth_along_x, whole_vectors
 from ecc_px.volumes.blocks import Block, Region, Shape, shape_of, whole
 
 STRUCTURE_TENSOR = "StructureTensorEigenvalues"
@@ -180,13 +181,15 @@ class FeatureSet:
             return out
         if out is None:
             out = np.empty((columns, *shape_of(output)), np.float32)
-        as_float = scratch("image", *image.shape[1:])
         for channel, channel_image in enumerate(image):
-            as_float[:] = channel_image
+            extended = self._extended(channel_image, source, output, extent)
             places = self._places(channel, len(image), flat)
             for step in self._steps:
-                smoothed, around = step.smooth(as_float, source, output, extent, "smoothed")
-                step.filter(smoothed, around, output, extent, places, out)
+                if step.has_derivatives:
+                    along_x = step.smooth_along_x(extended, shape_of(output), flat, "smoothed along x")
+                    step.filter(along_x, places, flat, out)
+                if step.has_structure_tensor:
+                    step.filter_structure(channel_image, source, output, extent, places, out)
         return out
 
     def strips(
@@ -215,22 +218,29 @@ class FeatureSet:
         if is_constant(image) or any(step.has_structure_tensor for step in self._steps):
             yield slice(0, height), self.compute(image, block, shape)
             return
-        as_float = scratch("image", *image.shape[1:])
         sources = []
         for channel, channel_image in enumerate(image):
-            as_float[:] = channel_image
+            extended = self._extended(channel_image, block.outer, block.core, shape)
             places = self._places(channel, len(image), flat)
             for number, step in enumerate(self._steps):
-                name = f"smoothed, channel {channel}, step {number}"
-                sources.append((step, places, *step.smooth(as_float, block.outer, block.core, shape, name)))
-        z, y, x = block.core
+                name = f"smoothed along x, channel {channel}, step {number}"
+                sources.append((step, places, step.smooth_along_x(extended, (depth, height, width), flat, name)))
         for top in range(0, height, rows := FLAT_STRIP_ROWS if flat else STRIP_ROWS):
             part = slice(top, min(top + rows, height))
-            output = (z, slice(y.start + part.start, y.start + part.stop), x)
             out = scratch("strip", self.count(len(image), flat=flat), depth, part.stop - part.start, width)
-            for step, places, smoothed, around in sources:
-                step.filter(smoothed, around, output, shape, places, out)
+            for step, places, along_x in sources:
+                step.filter(along_x[:, part.start :], places, flat, out)
             yield part, out
+
+    def _extended(
+        self, image: npt.NDArray[Any], source: Region, output: Region, extent: Shape
+    ) -> npt.NDArray[np.float32]:
+        """One channel as float32, with everything that its features depend on, also beyond the volume's border."""
+        z, y, x = self.halo(flat=extent[0] == 1)
+        depth, height, width = shape_of(output)
+        extended = scratch("image", depth + 2 * z, height + 2 * y, width + 2 * x)
+        extend(image, source, output, extent, (z, y, x), extended)
+        return extended
 
     @cached_property
     def _steps(self) -> tuple[_ScaleStep, ...]:
@@ -280,6 +290,10 @@ class _ScaleStep:
         return any(feature.filter == STRUCTURE_TENSOR for feature in self.features)
 
     @property
+    def has_derivatives(self) -> bool:
+        return any(feature.filter != STRUCTURE_TENSOR for feature in self.features)
+
+    @property
     def filter_reach(self) -> int:
         return STRUCTURE_TENSOR_REACH if self.has_structure_tensor else RADIUS
 
@@ -290,29 +304,26 @@ class _ScaleStep:
     def is_2d(self, flat: bool) -> bool:
         return flat or bool(self.in_2d)
 
-    def smooth(
-        self, image: npt.NDArray[np.float32], source: Region, output: Region, extent: Shape, name: str
-    ) -> tuple[npt.NDArray[np.float32], Region]:
-        """The first smoothing of one channel, in the scratch array `name`, and its region: `output` and around it."""
-        in_2d = self.is_2d(extent[0] == 1)
-        reaches = (0 if in_2d else self.filter_reach, self.filter_reach, self.filter_reach)
-        z, y, x = (grow(o, r, n) for o, r, n in zip(output, reaches, extent, strict=True))
-        around = (z, y, x)
-        smoothed = scratch(name, *shape_of(around))
-        smooth(image, source, around, extent, self.taps, in_2d=in_2d, out=smoothed)
-        return smoothed, around
+    def smooth_along_x(
+        self, image: npt.NDArray[np.float32], output: Shape, flat: bool, name: str
+    ) -> npt.NDArray[np.float32]:
+        """The first smoothing of one channel, as far as `filter` expects it, in the scratch array `name`.
+
+        `image` reaches beyond an output of that shape, by as much on either side.
+        """
+        radius = len(self.taps) - 1
+        reach = radius + RADIUS
+        depth, height, width = output
+        planes, rows = depth if self.is_2d(flat) else depth + 2 * reach, height + 2 * reach
+        z, y, x = ((n - part) // 2 for n, part in zip(image.shape, (planes, rows, width + 2 * reach), strict=True))
+        smoothed = scratch(name, planes, rows, whole_vectors(width + 2 * RADIUS))
+        smooth_along_x(image[z : z + planes, y : y + rows, x : x + width + 2 * reach], self.taps, smoothed)
+        return smoothed
 
     def filter(
-        self,
-        smoothed: npt.NDArray[np.float32],
-        around: Region,
-        output: Region,
-        extent: Shape,
-        places: dict[Feature, int],
-        out: npt.NDArray[np.float32],
+        self, along_x: npt.NDArray[np.float32], places: dict[Feature, int], flat: bool, out: npt.NDArray[np.float32]
     ) -> None:
-        """Write this scale's features of one channel to their columns of `out`."""
-        in_2d = self.is_2d(extent[0] == 1)
+        """Write this scale's features of one channel to their columns of `out`, but for the structure tensor's."""
         column = {feature.filter: places[feature] for feature in self.features}
         channels = Channels(
             smoothing=column.get("GaussianSmoothing", -1),
@@ -321,14 +332,29 @@ class _ScaleStep:
             difference=column.get("DifferenceOfGaussians", -1),
             hessian=column.get("HessianOfGaussianEigenvalues", -1),
         )
-        if max(channels) >= 0:
-            scale = derivative_scale(self.scale, self.flavour)
-            filter_derivatives(smoothed, around, output, extent, scale, channels, out, in_2d=in_2d)
-        if self.has_structure_tensor:
-            gradient, average = structure_tensor_scales(self.scale, self.flavour)
-            first = column[STRUCTURE_TENSOR]
-            target = out[first : first + (2 if in_2d else 3)]
-            structure_tensor_eigenvalues(smoothed, around, output, extent, gradient, average, target, in_2d=in_2d)
+        scale = derivative_scale(self.scale, self.flavour)
+        filter_scale(along_x, self.taps, scale, channels, out, in_2d=self.is_2d(flat))
+
+    def filter_structure(
+        self,
+        image: npt.NDArray[Any],
+        source: Region,
+        output: Region,
+        extent: Shape,
+        places: dict[Feature, int],
+        out: npt.NDArray[np.float32],
+    ) -> None:
+        """Write the structure tensor's eigenvalues to their columns of `out`."""
+        in_2d = self.is_2d(extent[0] == 1)
+        reaches = (0 if in_2d else STRUCTURE_TENSOR_REACH, STRUCTURE_TENSOR_REACH, STRUCTURE_TENSOR_REACH)
+        z, y, x = (grow(o, r, n) for o, r, n in zip(output, reaches, extent, strict=True))
+        around = (z, y, x)
+        smoothed = scratch("smoothed", *shape_of(around))
+        smooth(image.astype(np.float32), source, around, extent, self.taps, in_2d=in_2d, out=smoothed)
+        gradient, average = structure_tensor_scales(self.scale, self.flavour)
+        first = next(places[feature] for feature in self.features if feature.filter == STRUCTURE_TENSOR)
+        target = out[first : first + (2 if in_2d else 3)]
+        structure_tensor_eigenvalues(smoothed, around, output, extent, gradient, average, target, in_2d=in_2d)
 
 
 def selection(filters_at_scales: Iterable[tuple[str, Iterable[float]]], *, in_2d: bool | None = None) -> FeatureSet:

@@ -1,13 +1,8 @@
-"""Every filter that is made of Gaussian derivatives at one scale, from one sweep over a smoothed tile.
+"""Filters that are made of Gaussian derivatives at one scale, from a smoothed image: what is done with few planes.
 
-Smoothing, Difference of Gaussians, Gradient Magnitude, Laplacian and Hessian are sums of products of the same few
-1-D filters. One sweep computes each 1-D pass once: x first, then y, into a ring of planes that stays in
-cache; then z, row by row, straight into the outputs. The order of the axes and the rounding after each pass are
-those of fastfilters.
-
-The sweep's own rows have a fixed distance in memory, `PITCH`, so that the rows which a loop reads lie at fixed
-distances from a few places: with a place of its own for each, a loop would spend its registers, and its time, on
-places.
+Smoothing, Difference of Gaussians, Gradient Magnitude, Laplacian and Hessian are sums of products of the same few 1-D
+filters. Each 1-D pass is made once: along x and y to the products of a plane, then along z, straight to the features.
+The order of the axes and the rounding after each pass are those of fastfilters.
 """
 
 from __future__ import annotations
@@ -20,36 +15,19 @@ import numpy.typing as npt
 from numba import uintp
 
 from ecc_px.compiling import kernel
-from ecc_px.filters.borders import reach
 from ecc_px.filters.eigenvalues import eigenvalues_2x2, eigenvalues_3x3
 from ecc_px.filters.gaussian import first_derivative_taps, second_derivative_taps, smoothing_taps
-from ecc_px.filters.rows import even, odd, pad_row
-from ecc_px.filters.separable import Interval3
+from ecc_px.filters.lanes import LANES, load, root, spread, store, store_some
+from ecc_px.filters.rows import even, odd
 
 RADIUS = 2
 """Every kernel here is written with two taps on either side; shorter ones end in zeros."""
 
-ROWS_PER_STRIP = 16
-WIDTH = 256
-"""Rows, and voxels of a row, that are swept together: the ring of planes of a strip has 0.6 MB and stays in cache."""
+PRODUCTS = 7
+"""Of a y filter and an x filter, that the z pass needs, in this order (the y filter first): GG, GD, DG, DD, GQ, QG, NN.
 
-PITCH = WIDTH + 16
-"""Between rows: 4 voxels more than are padded, and never a multiple of 4096 bytes, after which a cache begins again."""
-
-# Rows of what the x filters make of a row: G smooths, D and Q derive once and twice, N smooths with the narrow
-# Gaussian of the Difference of Gaussians.
-G, D, Q, N = (np.uintp(k * PITCH) for k in range(4))
-FILTERED = np.uintp(4 * PITCH)
-
-# Rows of the products of a y filter and an x filter that the z pass needs. The y filter is named first.
-GG, GD, DG, DD, GQ, QG, NN = (np.uintp(k * PITCH) for k in range(7))
-PRODUCTS = np.uintp(7 * PITCH)
-
-# Rows of the second derivatives, in the order that the eigenvalue solver reads.
-XX, XY, XZ, YY, YZ, ZZ = (np.uintp(k * PITCH) for k in range(6))
-TENSOR = 6 * PITCH
-
-STEP, ONE, TWO, THREE, FOUR = (np.uintp(k) for k in (PITCH, 1, 2, 3, 4))
+G smooths, D and Q derive once and twice, N smooths with the narrow Gaussian of the Difference of Gaussians.
+"""
 
 
 class Taps(NamedTuple):
@@ -96,245 +74,259 @@ def _two_taps(kernel: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return taps
 
 
-def filter_derivatives(
-    smoothed: npt.NDArray[np.float32],
-    source: Interval3,
-    output: Interval3,
-    extent: tuple[int, int, int],
-    scale: DerivativeScale,
-    channels: Channels,
-    out: npt.NDArray[np.float32],
-    *,
-    in_2d: bool = False,
+@kernel(forceinline=True)
+def _half(taps: Any) -> Any:
+    return spread(taps[0]), spread(taps[1]), spread(taps[2])
+
+
+@kernel(forceinline=True)
+def _along_x(rows: Any, p: Any, g: Any, d: Any, q: Any, w: Any) -> Any:
+    """Sixteen voxels of a row, filtered along x: G, D, Q, N."""
+    b2, b1, c = load(rows, p), load(rows, p + uintp(1)), load(rows, p + uintp(2))
+    a1, a2 = load(rows, p + uintp(3)), load(rows, p + uintp(4))
+    return even(b2, b1, c, a1, a2, g), odd(b2, b1, a1, a2, d), even(b2, b1, c, a1, a2, q), even(b2, b1, c, a1, a2, w)
+
+
+@kernel()
+def derive_plane(
+    rows: Any, first: Any, pitch: Any, taps: Any, out: Any, o: Any, step: Any, out_pitch: Any, height: int, width: int
 ) -> None:
-    """Write the wanted filters of `smoothed` into their channels of `out`.
+    """All products of an x filter and a y filter of a plane; a row's neighbours stay in registers on the way down.
 
     Parameters
     ----------
-    smoothed : (z, y, x) float32
-        The voxels `source` of a volume of `extent` voxels; mirrored at the volume's border.
-    source, output : zyx slices in the volume
-        `source` must hold everything within `RADIUS` of `output` (in_2d: along y and x).
-    out : (channel, z, y, x) float32, C-contiguous
-        The voxels `output`.
+    rows, first, pitch
+        Where the plane begins in the 1-D array `rows`, RADIUS voxels before the first output along y and x.
+    taps : Taps
+    out, o, step, out_pitch
+        The first product begins at `o`, the next ones `step` apart.
+    height, width : int
+        Rows, and voxels of a row (rounded up to whole vectors).
     """
-    y, x = (reach(output[i], source[i], extent[i], RADIUS) for i in (1, 2))
-    z = reach(output[0], source[0], extent[0], 0 if in_2d else RADIUS)
-    memory = out.reshape(-1, copy=False)
-    _sweep(smoothed.reshape(-1), smoothed.shape[1:], z, y, x, scale.taps(), channels, in_2d, out.shape[1:], memory)
+    g, d, q, w = _half(taps.smooth), _half(taps.first), _half(taps.second), _half(taps.narrow)
+    for left in range(0, width, LANES):
+        p, to = first + uintp(left), o + uintp(left)
+        g0, d0, q0, w0 = _along_x(rows, p, g, d, q, w)
+        g1, d1, q1, w1 = _along_x(rows, p + pitch, g, d, q, w)
+        g2, d2, q2, w2 = _along_x(rows, p + uintp(2) * pitch, g, d, q, w)
+        g3, d3, q3, w3 = _along_x(rows, p + uintp(3) * pitch, g, d, q, w)
+        for j in range(height):
+            g4, d4, q4, w4 = _along_x(rows, p + uintp(j + 4) * pitch, g, d, q, w)
+            at = to + uintp(j) * out_pitch
+            store(out, at, even(g0, g1, g2, g3, g4, g))
+            store(out, at + step, even(d0, d1, d2, d3, d4, g))
+            store(out, at + uintp(2) * step, odd(g0, g1, g3, g4, d))
+            store(out, at + uintp(3) * step, odd(d0, d1, d3, d4, d))
+            store(out, at + uintp(4) * step, even(q0, q1, q2, q3, q4, g))
+            store(out, at + uintp(5) * step, even(g0, g1, g2, g3, g4, q))
+            store(out, at + uintp(6) * step, even(w0, w1, w2, w3, w4, w))
+            g0, g1, g2, g3 = g1, g2, g3, g4
+            d0, d1, d2, d3 = d1, d2, d3, d4
+            q0, q1, q2, q3 = q1, q2, q3, q4
+            w0, w1, w2, w3 = w1, w2, w3, w4
 
 
 @kernel()
-def _sweep(
-    image: Any, sides: Any, z: Any, y: Any, x: Any, taps: Any, channels: Any, in_2d: bool, shape: Any, out: Any
+def smooth_plane(
+    rows: Any, first: Any, pitch: Any, taps: Any, out: Any, o: Any, out_pitch: Any, height: int, width: int
 ) -> None:
-    """All of a tile, strip by strip; planes of `image` have `sides` rows and voxels."""
-    nz, ny, nx = shape
-    gradients = channels.difference >= 0 or channels.gradient_magnitude >= 0 or channels.hessian >= 0
-    curvatures = channels.laplacian >= 0 or channels.hessian >= 0
-    slots = 1 if in_2d else 2 * RADIUS + 1
-    strip = min(ROWS_PER_STRIP, ny)
-    padded = np.empty((strip + 2 * RADIUS) * PITCH, np.float32)
-    filtered = np.empty((strip + 2 * RADIUS) * FILTERED, np.float32)
-    ring = np.empty(slots * strip * PRODUCTS, np.float32)
-    tensor = np.empty(TENSOR, np.float32)
-    held = np.empty(slots, np.int64)
-    slot = np.empty(slots, np.uintp)
-
-    for left in range(0, nx, WIDTH):
-        width = min(WIDTH, nx - left)
-        for top in range(0, ny, strip):
-            height = min(strip, ny - top)
-            held[:] = -1
-            for k in range(nz):
-                for i in range(slots):
-                    plane = z.place[k + i]
-                    place = plane % slots
-                    slot[i] = uintp(place * strip) * PRODUCTS
-                    if held[place] != plane:
-                        held[place] = plane
-                        for j in range(height + 2 * RADIUS):
-                            row = (plane * sides[0] + y.place[top + j]) * sides[1]
-                            pad_row(padded, uintp(j) * STEP, image, uintp(row), x, left, width + 2 * RADIUS)
-                        # All rows before: one that was stored a moment ago can't be loaded, shifted, without a stall.
-                        for j in range(height + 2 * RADIUS):
-                            _along_x(
-                                padded,
-                                uintp(j) * STEP,
-                                taps,
-                                gradients,
-                                curvatures,
-                                filtered,
-                                uintp(j) * FILTERED,
-                                width,
-                            )
-                        for j in range(height):
-                            o = slot[i] + uintp(j) * PRODUCTS
-                            _along_y(filtered, uintp(j) * FILTERED, taps, gradients, curvatures, ring, o, width)
-                for j in range(height):
-                    first, step = uintp((k * ny + top + j) * nx + left), uintp(nz * ny * nx)
-                    at = uintp(j) * PRODUCTS
-                    if in_2d:
-                        _finish_2d(ring, at, channels, tensor, out, first, step, width)
-                    else:
-                        five = (slot[0] + at, slot[1] + at, slot[2] + at, slot[3] + at, slot[4] + at)
-                        _finish_3d(ring, five, taps, channels, tensor, out, first, step, width)
+    """The product GG alone, arguments as in `derive_plane`."""
+    g = _half(taps.smooth)
+    for left in range(0, width, LANES):
+        p, to = first + uintp(left), o + uintp(left)
+        g0, g1 = _smooth_along_x(rows, p, g), _smooth_along_x(rows, p + pitch, g)
+        g2, g3 = _smooth_along_x(rows, p + uintp(2) * pitch, g), _smooth_along_x(rows, p + uintp(3) * pitch, g)
+        for j in range(height):
+            g4 = _smooth_along_x(rows, p + uintp(j + 4) * pitch, g)
+            store(out, to + uintp(j) * out_pitch, even(g0, g1, g2, g3, g4, g))
+            g0, g1, g2, g3 = g1, g2, g3, g4
 
 
 @kernel(forceinline=True)
-def _even_along(padded: Any, p: Any, taps: Any) -> Any:
-    return even(padded[p], padded[p + ONE], padded[p + TWO], padded[p + THREE], padded[p + FOUR], taps)
+def _smooth_along_x(rows: Any, p: Any, g: Any) -> Any:
+    b2, b1, c = load(rows, p), load(rows, p + uintp(1)), load(rows, p + uintp(2))
+    return even(b2, b1, c, load(rows, p + uintp(3)), load(rows, p + uintp(4)), g)
 
 
 @kernel(forceinline=True)
-def _odd_along(padded: Any, p: Any, taps: Any) -> Any:
-    return odd(padded[p], padded[p + ONE], padded[p + THREE], padded[p + FOUR], taps)
-
-
-@kernel()
-def _along_x(padded: Any, p: Any, taps: Any, gradients: bool, curvatures: bool, out: Any, o: Any, n: int) -> None:
-    """Filter a padded row along x."""
-    smooth, first, second, narrow = taps.smooth, taps.first, taps.second, taps.narrow
-    g, d, q = (smooth[0], smooth[1], smooth[2]), (first[0], first[1], first[2]), (second[0], second[1], second[2])
-    w = (narrow[0], narrow[1], narrow[2])
-    for i in range(n):
-        x = uintp(i)
-        out[o + G + x] = _even_along(padded, p + x, g)
-    if gradients:
-        for i in range(n):
-            x = uintp(i)
-            out[o + D + x] = _odd_along(padded, p + x, d)
-            out[o + N + x] = _even_along(padded, p + x, w)
-    if curvatures:
-        for i in range(n):
-            x = uintp(i)
-            out[o + Q + x] = _even_along(padded, p + x, q)
-
-
-@kernel(forceinline=True)
-def _even_across(rows: Any, p: Any, taps: Any) -> Any:
-    """Of five rows that follow each other among the filtered ones."""
-    return even(
-        rows[p],
-        rows[p + FILTERED],
-        rows[p + TWO * FILTERED],
-        rows[p + THREE * FILTERED],
-        rows[p + FOUR * FILTERED],
-        taps,
+def _eight(ring: Any, planes: Any, p: Any) -> Any:
+    """Sixteen voxels of a product in eight planes that follow each other."""
+    p0, p1, p2, p3, p4, p5, p6, p7 = planes
+    return (
+        load(ring, p0 + p),
+        load(ring, p1 + p),
+        load(ring, p2 + p),
+        load(ring, p3 + p),
+        load(ring, p4 + p),
+        load(ring, p5 + p),
+        load(ring, p6 + p),
+        load(ring, p7 + p),
     )
 
 
 @kernel(forceinline=True)
-def _odd_across(rows: Any, p: Any, taps: Any) -> Any:
-    return odd(rows[p], rows[p + FILTERED], rows[p + THREE * FILTERED], rows[p + FOUR * FILTERED], taps)
-
-
-@kernel()
-def _along_y(rows: Any, p: Any, taps: Any, gradients: bool, curvatures: bool, out: Any, o: Any, n: int) -> None:
-    """Filter what `_along_x` made along y, from five rows of each that begin at `p`."""
-    smooth, first, second, narrow = taps.smooth, taps.first, taps.second, taps.narrow
-    g, d, q = (smooth[0], smooth[1], smooth[2]), (first[0], first[1], first[2]), (second[0], second[1], second[2])
-    w = (narrow[0], narrow[1], narrow[2])
-    for i in range(n):
-        x = uintp(i)
-        out[o + GG + x] = _even_across(rows, p + G + x, g)
-    if gradients:
-        for i in range(n):
-            x = uintp(i)
-            out[o + DG + x] = _odd_across(rows, p + G + x, d)
-            out[o + GD + x] = _even_across(rows, p + D + x, g)
-            out[o + NN + x] = _even_across(rows, p + N + x, w)
-    if curvatures:
-        for i in range(n):
-            x = uintp(i)
-            out[o + QG + x] = _even_across(rows, p + G + x, q)
-            out[o + DD + x] = _odd_across(rows, p + D + x, d)
-            out[o + GQ + x] = _even_across(rows, p + Q + x, g)
+def _even_through(eight: Any, taps: Any) -> Any:
+    """A symmetric filter along z, of the four planes in the middle."""
+    r0, r1, r2, r3, r4, r5, r6, r7 = eight
+    return (
+        even(r0, r1, r2, r3, r4, taps),
+        even(r1, r2, r3, r4, r5, taps),
+        even(r2, r3, r4, r5, r6, taps),
+        even(r3, r4, r5, r6, r7, taps),
+    )
 
 
 @kernel(forceinline=True)
-def _even_through(ring: Any, five: Any, p: Any, taps: Any) -> Any:
-    """Of a product's row in five planes."""
-    return even(ring[five[0] + p], ring[five[1] + p], ring[five[2] + p], ring[five[3] + p], ring[five[4] + p], taps)
+def _odd_through(eight: Any, taps: Any) -> Any:
+    r0, r1, r2, r3, r4, r5, r6, r7 = eight
+    return odd(r0, r1, r3, r4, taps), odd(r1, r2, r4, r5, taps), odd(r2, r3, r5, r6, taps), odd(r3, r4, r6, r7, taps)
 
 
 @kernel(forceinline=True)
-def _odd_through(ring: Any, five: Any, p: Any, taps: Any) -> Any:
-    return odd(ring[five[0] + p], ring[five[1] + p], ring[five[3] + p], ring[five[4] + p], taps)
+def _keep(out: Any, o: Any, plane: Any, four: Any, planes: int, n: int) -> None:
+    """Write vectors of up to four planes, of at most `n` voxels."""
+    f0, f1, f2, f3 = four
+    store_some(out, o, f0, n)
+    if planes > 1:
+        store_some(out, o + plane, f1, n)
+    if planes > 2:
+        store_some(out, o + uintp(2) * plane, f2, n)
+    if planes > 3:
+        store_some(out, o + uintp(3) * plane, f3, n)
+
+
+@kernel(forceinline=True)
+def _put(tensor: Any, o: Any, plane: Any, four: Any) -> None:
+    f0, f1, f2, f3 = four
+    store(tensor, o, f0)
+    store(tensor, o + plane, f1)
+    store(tensor, o + uintp(2) * plane, f2)
+    store(tensor, o + uintp(3) * plane, f3)
 
 
 @kernel()
-def _finish_3d(
-    ring: Any, five: Any, taps: Any, channels: Any, tensor: Any, out: Any, first: Any, step: Any, n: int
+def finish_3d(
+    ring: Any,
+    eight: Any,
+    step: Any,
+    pitch: Any,
+    taps: Any,
+    channels: Any,
+    tensor: Any,
+    out: Any,
+    first: Any,
+    strides: Any,
+    planes: int,
+    height: int,
+    width: int,
 ) -> None:
-    """The pass along z for one row, and what the filters make of it; output channels are `step` apart."""
-    smooth, once, twice, narrow = taps.smooth, taps.first, taps.second, taps.narrow
-    g, d, q = (smooth[0], smooth[1], smooth[2]), (once[0], once[1], once[2]), (twice[0], twice[1], twice[2])
-    w = (narrow[0], narrow[1], narrow[2])
-    if channels.smoothing >= 0:
-        o = first + uintp(channels.smoothing) * step
-        for i in range(n):
-            x = uintp(i)
-            out[o + x] = _even_through(ring, five, GG + x, g)
-    if channels.difference >= 0:
-        o = first + uintp(channels.difference) * step
-        for i in range(n):
-            x = uintp(i)
-            out[o + x] = _even_through(ring, five, GG + x, g) - _even_through(ring, five, NN + x, w)
-    if channels.gradient_magnitude >= 0:
-        o = first + uintp(channels.gradient_magnitude) * step
-        for i in range(n):
-            x = uintp(i)
-            dx, dy = _even_through(ring, five, GD + x, g), _even_through(ring, five, DG + x, g)
-            dz = _odd_through(ring, five, GG + x, d)
-            out[o + x] = np.sqrt((dx * dx + dy * dy) + dz * dz)
-    if channels.laplacian >= 0:
-        o = first + uintp(channels.laplacian) * step
-        for i in range(n):
-            x = uintp(i)
-            xx, yy = _even_through(ring, five, GQ + x, g), _even_through(ring, five, QG + x, g)
-            out[o + x] = (xx + yy) + _even_through(ring, five, GG + x, q)
-    if channels.hessian >= 0:
-        for i in range(n):
-            x = uintp(i)
-            tensor[XX + x] = _even_through(ring, five, GQ + x, g)
-            tensor[XY + x] = _even_through(ring, five, DD + x, g)
-            tensor[XZ + x] = _odd_through(ring, five, GD + x, d)
-            tensor[YY + x] = _even_through(ring, five, QG + x, g)
-            tensor[YZ + x] = _odd_through(ring, five, DG + x, d)
-            tensor[ZZ + x] = _even_through(ring, five, GG + x, q)
-        eigenvalues_3x3(tensor, uintp(0), STEP, out, first + uintp(channels.hessian) * step, step, n)
+    """The pass along z, and what the filters make of it, for up to four planes that follow each other.
+
+    Parameters
+    ----------
+    ring, eight, step, pitch
+        Where the eight planes that they are made from begin in the 1-D array `ring`; products are `step` apart, rows
+        `pitch`.
+    taps, channels
+    tensor : 1-D float32
+        Memory for the second derivatives of a row in four planes.
+    out, first, strides
+        Where the first voxel is in `out`, and the distances of channels, planes and rows.
+    planes, height, width : int
+        Of the output.
+    """
+    g, d, q, w = _half(taps.smooth), _half(taps.first), _half(taps.second), _half(taps.narrow)
+    channel, plane, row = strides
+    gd, dg, dd = step, uintp(2) * step, uintp(3) * step
+    gq, qg, nn = uintp(4) * step, uintp(5) * step, uintp(6) * step
+    side = uintp(6) * pitch
+    for j in range(height):
+        at = uintp(j) * pitch
+        to = first + uintp(j) * row
+        for left in range(0, width, LANES):
+            x = uintp(left)
+            p, o, n = at + x, to + x, width - left
+            g_g = _eight(ring, eight, p)
+            if channels.smoothing >= 0:
+                _keep(out, o + uintp(channels.smoothing) * channel, plane, _even_through(g_g, g), planes, n)
+            if channels.difference >= 0:
+                s0, s1, s2, s3 = _even_through(g_g, g)
+                n0, n1, n2, n3 = _even_through(_eight(ring, eight, nn + p), w)
+                four = (s0 - n0, s1 - n1, s2 - n2, s3 - n3)
+                _keep(out, o + uintp(channels.difference) * channel, plane, four, planes, n)
+            if channels.gradient_magnitude >= 0:
+                x0, x1, x2, x3 = _even_through(_eight(ring, eight, gd + p), g)
+                y0, y1, y2, y3 = _even_through(_eight(ring, eight, dg + p), g)
+                z0, z1, z2, z3 = _odd_through(g_g, d)
+                four = (
+                    root((x0 * x0 + y0 * y0) + z0 * z0),
+                    root((x1 * x1 + y1 * y1) + z1 * z1),
+                    root((x2 * x2 + y2 * y2) + z2 * z2),
+                    root((x3 * x3 + y3 * y3) + z3 * z3),
+                )
+                _keep(out, o + uintp(channels.gradient_magnitude) * channel, plane, four, planes, n)
+            if channels.laplacian >= 0 or channels.hessian >= 0:
+                xx = _even_through(_eight(ring, eight, gq + p), g)
+                yy = _even_through(_eight(ring, eight, qg + p), g)
+                zz = _even_through(g_g, q)
+                if channels.laplacian >= 0:
+                    x0, x1, x2, x3 = xx
+                    y0, y1, y2, y3 = yy
+                    z0, z1, z2, z3 = zz
+                    four = ((x0 + y0) + z0, (x1 + y1) + z1, (x2 + y2) + z2, (x3 + y3) + z3)
+                    _keep(out, o + uintp(channels.laplacian) * channel, plane, four, planes, n)
+                if channels.hessian >= 0:
+                    _put(tensor, x, side, xx)
+                    _put(tensor, x + pitch, side, _even_through(_eight(ring, eight, dd + p), g))
+                    _put(tensor, x + uintp(2) * pitch, side, _odd_through(_eight(ring, eight, gd + p), d))
+                    _put(tensor, x + uintp(3) * pitch, side, yy)
+                    _put(tensor, x + uintp(4) * pitch, side, _odd_through(_eight(ring, eight, dg + p), d))
+                    _put(tensor, x + uintp(5) * pitch, side, zz)
+        if channels.hessian >= 0:
+            o = to + uintp(channels.hessian) * channel
+            for i in range(planes):
+                eigenvalues_3x3(tensor, uintp(i) * side, pitch, out, o + uintp(i) * plane, channel, width)
 
 
 @kernel()
-def _finish_2d(product: Any, p: Any, channels: Any, tensor: Any, out: Any, first: Any, step: Any, n: int) -> None:
-    """What the filters make of one row of the products; output channels are `step` apart."""
-    if channels.smoothing >= 0:
-        o = first + uintp(channels.smoothing) * step
-        for i in range(n):
-            x = uintp(i)
-            out[o + x] = product[p + GG + x]
-    if channels.difference >= 0:
-        o = first + uintp(channels.difference) * step
-        for i in range(n):
-            x = uintp(i)
-            out[o + x] = product[p + GG + x] - product[p + NN + x]
-    if channels.gradient_magnitude >= 0:
-        o = first + uintp(channels.gradient_magnitude) * step
-        for i in range(n):
-            x = uintp(i)
-            dx, dy = product[p + GD + x], product[p + DG + x]
-            out[o + x] = np.sqrt(dx * dx + dy * dy)
-    if channels.laplacian >= 0:
-        o = first + uintp(channels.laplacian) * step
-        for i in range(n):
-            x = uintp(i)
-            out[o + x] = product[p + GQ + x] + product[p + QG + x]
-    if channels.hessian >= 0:
-        for i in range(n):
-            x = uintp(i)
-            # The solver reads three rows that follow each other.
-            tensor[x] = product[p + GQ + x]
-            tensor[STEP + x] = product[p + DD + x]
-            tensor[TWO * STEP + x] = product[p + QG + x]
-        eigenvalues_2x2(tensor, uintp(0), STEP, out, first + uintp(channels.hessian) * step, step, n)
+def finish_2d(
+    product: Any,
+    step: Any,
+    pitch: Any,
+    channels: Any,
+    tensor: Any,
+    out: Any,
+    first: Any,
+    strides: Any,
+    height: int,
+    width: int,
+) -> None:
+    """What the filters make of a plane of products, arguments as in `finish_3d`."""
+    channel, _, row = strides
+    gd, dg, dd = step, uintp(2) * step, uintp(3) * step
+    gq, qg, nn = uintp(4) * step, uintp(5) * step, uintp(6) * step
+    for j in range(height):
+        at = uintp(j) * pitch
+        to = first + uintp(j) * row
+        for left in range(0, width, LANES):
+            x = uintp(left)
+            p, o, n = at + x, to + x, width - left
+            g_g = load(product, p)
+            if channels.smoothing >= 0:
+                store_some(out, o + uintp(channels.smoothing) * channel, g_g, n)
+            if channels.difference >= 0:
+                store_some(out, o + uintp(channels.difference) * channel, g_g - load(product, p + nn), n)
+            if channels.gradient_magnitude >= 0:
+                dx, dy = load(product, p + gd), load(product, p + dg)
+                store_some(out, o + uintp(channels.gradient_magnitude) * channel, root(dx * dx + dy * dy), n)
+            if channels.laplacian >= 0:
+                laplacian = load(product, p + gq) + load(product, p + qg)
+                store_some(out, o + uintp(channels.laplacian) * channel, laplacian, n)
+            if channels.hessian >= 0:
+                # The solver reads three rows that follow each other.
+                store(tensor, x, load(product, p + gq))
+                store(tensor, x + pitch, load(product, p + dd))
+                store(tensor, x + uintp(2) * pitch, load(product, p + qg))
+        if channels.hessian >= 0:
+            o = to + uintp(channels.hessian) * channel
+            eigenvalues_2x2(tensor, uintp(0), pitch, out, o, channel, width)

@@ -15,7 +15,22 @@ import numpy as np
 from numba import uintp
 
 from ecc_px.compiling import kernel
-from ecc_px.filters.rows import fma, fma_double
+from ecc_px.filters.lanes import (
+    LANES,
+    fma,
+    larger,
+    load,
+    load_some,
+    narrowed,
+    root,
+    signed,
+    size,
+    smaller,
+    spread,
+    store,
+    store_some,
+    widened,
+)
 
 # cos(acos(r) / 3) on [0, 1], coefficients of r⁰ … r⁷; largest error 1.1e-8.
 C0, C1, C2, C3, C4, C5, C6, C7 = (
@@ -33,6 +48,7 @@ C0, C1, C2, C3, C4, C5, C6, C7 = (
 )
 ROOT3 = np.float32(math.sqrt(3))
 TINY = np.float32(1e-18)
+ONE, TWO, FOUR = np.float32(1), np.float32(2), np.float32(4)
 
 
 @kernel()
@@ -63,45 +79,72 @@ def eigenvalues_3x3(matrix: Any, first: Any, step: Any, out: Any, o: Any, out_st
     xx, xy, xz = first, first + step, first + uintp(2) * step
     yy, yz, zz = first + uintp(3) * step, first + uintp(4) * step, first + uintp(5) * step
     middle, small = o + out_step, o + uintp(2) * out_step
-    one, two, four = np.float32(1), np.float32(2), np.float32(4)
-    for i in range(n):
+    whole = n - n % LANES
+    for i in range(0, whole, LANES):
         x = uintp(i)
-        a, b, c = np.float64(matrix[xx + x]), np.float64(matrix[yy + x]), np.float64(matrix[zz + x])
-        d, e, f = np.float64(matrix[xy + x]), np.float64(matrix[xz + x]), np.float64(matrix[yz + x])
-        mean = (a + b + c) * (1.0 / 3.0)
-        a, b, c = a - mean, b - mean, c - mean
-        # The deviatoric part: p is its size; r, half of its determinant at size 1, is the cosine of thrice the angle.
-        ff, ee, dd = f * f, e * e, d * d
-        p2 = fma_double(a, a, fma_double(b, b, fma_double(c, c, 2.0 * (dd + ee + ff)))) * (1.0 / 6.0)
-        p = np.sqrt(np.float32(p2))
-        minor_a = fma_double(b, c, -ff)
-        minor_d = fma_double(d, c, -(f * e))
-        minor_e = fma_double(d, f, -(b * e))
-        half_det = 0.5 * fma_double(a, minor_a, fma_double(e, minor_e, -(d * minor_d)))
-        inverse = np.float64(one / max(p, TINY))
-        inverse3 = inverse * inverse * inverse
-        # p is rounded to float32: with its cube for the exact size³, 1 − r² would cancel to noise near r = 1.
-        r = np.float32(half_det * inverse3)
-        square = max(fma_double(p2 * p2, p2, -(half_det * half_det)), 0.0)
-        sine3 = np.sqrt(np.float32(square * inverse3 * inverse3))
-        q = np.float32(mean)
+        e0, e1, e2 = _solved(
+            load(matrix, xx + x),
+            load(matrix, xy + x),
+            load(matrix, xz + x),
+            load(matrix, yy + x),
+            load(matrix, yz + x),
+            load(matrix, zz + x),
+        )
+        store(out, o + x, e0)
+        store(out, middle + x, e1)
+        store(out, small + x, e2)
+    if whole < n:
+        x, rest = uintp(whole), n - whole
+        e0, e1, e2 = _solved(
+            load_some(matrix, xx + x, rest),
+            load_some(matrix, xy + x, rest),
+            load_some(matrix, xz + x, rest),
+            load_some(matrix, yy + x, rest),
+            load_some(matrix, yz + x, rest),
+            load_some(matrix, zz + x, rest),
+        )
+        store_some(out, o + x, e0, rest)
+        store_some(out, middle + x, e1, rest)
+        store_some(out, small + x, e2, rest)
 
-        u = min(abs(r), one)
-        cosine = C7
-        cosine = fma(cosine, u, C6)
-        cosine = fma(cosine, u, C5)
-        cosine = fma(cosine, u, C4)
-        cosine = fma(cosine, u, C3)
-        cosine = fma(cosine, u, C2)
-        cosine = fma(cosine, u, C1)
-        cosine = fma(cosine, u, C0)
-        sine = sine3 / (four * cosine * cosine - one)
 
-        along = math.copysign(p * cosine, r)
-        across = ROOT3 * p * sine
-        root1 = q + two * along
-        root2 = q - along + across
-        root3 = q - along - across
-        out[o + x] = max(root1, root2)
-        out[middle + x] = max(min(root1, root2), root3)
-        out[small + x] = min(root1, root3)
+@kernel(forceinline=True)
+def _solved(xx: Any, xy: Any, xz: Any, yy: Any, yz: Any, zz: Any) -> Any:
+    """Eigenvalues of a vector of matrices, largest first."""
+    a, b, c = widened(xx), widened(yy), widened(zz)
+    d, e, f = widened(xy), widened(xz), widened(yz)
+    mean = (a + b + c) * spread(1.0 / 3.0)
+    a, b, c = a - mean, b - mean, c - mean
+    # The deviatoric part: p is its size; r, half of its determinant at size 1, is the cosine of thrice the angle.
+    ff, ee, dd = f * f, e * e, d * d
+    p2 = fma(a, a, fma(b, b, fma(c, c, spread(2.0) * (dd + ee + ff)))) * spread(1.0 / 6.0)
+    p = root(narrowed(p2))
+    minor_a = fma(b, c, -ff)
+    minor_d = fma(d, c, -(f * e))
+    minor_e = fma(d, f, -(b * e))
+    half_det = spread(0.5) * fma(a, minor_a, fma(e, minor_e, -(d * minor_d)))
+    inverse = widened(spread(ONE) / larger(p, spread(TINY)))
+    inverse3 = inverse * inverse * inverse
+    # p is rounded to float32: with its cube for the exact size³, 1 − r² would cancel to noise near r = 1.
+    r = narrowed(half_det * inverse3)
+    square = larger(fma(p2 * p2, p2, -(half_det * half_det)), spread(0.0))
+    sine3 = root(narrowed(square * inverse3 * inverse3))
+    q = narrowed(mean)
+
+    u = smaller(size(r), spread(ONE))
+    cosine = spread(C7)
+    cosine = fma(cosine, u, spread(C6))
+    cosine = fma(cosine, u, spread(C5))
+    cosine = fma(cosine, u, spread(C4))
+    cosine = fma(cosine, u, spread(C3))
+    cosine = fma(cosine, u, spread(C2))
+    cosine = fma(cosine, u, spread(C1))
+    cosine = fma(cosine, u, spread(C0))
+    sine = sine3 / (spread(FOUR) * cosine * cosine - spread(ONE))
+
+    along = signed(p * cosine, r)
+    across = spread(ROOT3) * p * sine
+    root1 = q + spread(TWO) * along
+    root2 = q - along + across
+    root3 = q - along - across
+    return larger(root1, root2), larger(smaller(root1, root2), root3), smaller(root1, root3)

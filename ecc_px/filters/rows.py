@@ -10,40 +10,18 @@ here and nowhere else:
   on the vector width or on the machine.
 
 Rows are named by the place of their first voxel in a 1-D array, not handed over as views: making a view costs numba
-as much as filtering a hundred voxels. Places are unsigned, which spares the loops a check for negative indices and
-so lets them vectorise.
+as much as filtering a hundred voxels. Places are unsigned, which spares a check for negative indices. `even` and `odd`
+take numbers or vectors of `lanes`.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from numba import types, uintp
-from numba.extending import intrinsic
+from numba import uintp
 
 from ecc_px.compiling import kernel
-
-
-@intrinsic
-def fma(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
-    """a·b + c with a single rounding, in float32 (an instruction where the processor has it, exact anywhere)."""
-    signature = types.float32(types.float32, types.float32, types.float32)
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.fma(*arguments)
-
-    return signature, generate
-
-
-@intrinsic
-def fma_double(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
-    """`fma` in float64."""
-    signature = types.float64(types.float64, types.float64, types.float64)
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.fma(*arguments)
-
-    return signature, generate
+from ecc_px.filters.lanes import LANES, fma, load, load_some, spread, store, store_some
 
 
 @kernel(forceinline=True)
@@ -64,8 +42,6 @@ def smooth_row(
 ) -> None:
     """A row of a symmetric filter of any radius, from 2 · radius + 1 rows, of which the middle one is the centre.
 
-    The sum is begun, and gone on with, by up to four pairs of rows at a time, so that it stays in registers meanwhile.
-
     Parameters
     ----------
     out, memory : 1-D float32
@@ -79,95 +55,93 @@ def smooth_row(
     """
     radius = taps.size - 1
     c = start + radius
-
     centre = _place(place, c, stride, offset)
-    if radius >= 4:
-        before = _four_places(place, c, -1, stride, offset)
-        after = _four_places(place, c, 1, stride, offset)
-        _begin_four_pairs(out, o, memory, centre, before, after, (taps[0], taps[1], taps[2], taps[3], taps[4]), n)
-        j = 5
-    elif radius >= 2:
-        before2 = (_place(place, c - 1, stride, offset), _place(place, c - 2, stride, offset))
-        after2 = (_place(place, c + 1, stride, offset), _place(place, c + 2, stride, offset))
-        _begin_two_pairs(out, o, memory, centre, before2, after2, (taps[0], taps[1], taps[2]), n)
-        j = 3
-    else:
-        _scale(out, o, memory, centre, taps[0], n)
-        j = 1
-    while j + 3 <= radius:
-        before = _four_places(place, c - j + 1, -1, stride, offset)
-        after = _four_places(place, c + j - 1, 1, stride, offset)
-        _add_four_pairs(out, o, memory, before, after, (taps[j], taps[j + 1], taps[j + 2], taps[j + 3]), n)
-        j += 4
-    while j <= radius:
-        before1, after1 = _place(place, c - j, stride, offset), _place(place, c + j, stride, offset)
-        _add_pair(out, o, memory, before1, after1, taps[j], n)
-        j += 1
+    in_fours, in_lanes = n - n % (4 * LANES), n - n % LANES
+    for i in range(0, in_fours, 4 * LANES):
+        # Four at a time, because each sum waits for its own last term.
+        x0 = uintp(i)
+        x1, x2, x3 = x0 + uintp(LANES), x0 + uintp(2 * LANES), x0 + uintp(3 * LANES)
+        w = spread(taps[0])
+        total0, total1 = load(memory, centre + x0) * w, load(memory, centre + x1) * w
+        total2, total3 = load(memory, centre + x2) * w, load(memory, centre + x3) * w
+        for j in range(1, radius + 1):
+            b, a = _place(place, c - j, stride, offset), _place(place, c + j, stride, offset)
+            w = spread(taps[j])
+            total0 = fma(load(memory, a + x0) + load(memory, b + x0), w, total0)
+            total1 = fma(load(memory, a + x1) + load(memory, b + x1), w, total1)
+            total2 = fma(load(memory, a + x2) + load(memory, b + x2), w, total2)
+            total3 = fma(load(memory, a + x3) + load(memory, b + x3), w, total3)
+        store(out, o + x0, total0)
+        store(out, o + x1, total1)
+        store(out, o + x2, total2)
+        store(out, o + x3, total3)
+    for i in range(in_fours, in_lanes, LANES):
+        x = uintp(i)
+        total = load(memory, centre + x) * spread(taps[0])
+        for j in range(1, radius + 1):
+            b, a = _place(place, c - j, stride, offset), _place(place, c + j, stride, offset)
+            total = fma(load(memory, a + x) + load(memory, b + x), spread(taps[j]), total)
+        store(out, o + x, total)
+    if in_lanes < n:
+        x, rest = uintp(in_lanes), n - in_lanes
+        total = load_some(memory, centre + x, rest) * spread(taps[0])
+        for j in range(1, radius + 1):
+            b, a = _place(place, c - j, stride, offset), _place(place, c + j, stride, offset)
+            total = fma(load_some(memory, a + x, rest) + load_some(memory, b + x, rest), spread(taps[j]), total)
+        store_some(out, o + x, total, rest)
+
+
+@kernel()
+def smooth_rows(
+    out: Any,
+    o: Any,
+    step: Any,
+    count: int,
+    memory: Any,
+    place: Any,
+    start: Any,
+    stride: Any,
+    offset: Any,
+    taps: Any,
+    n: int,
+) -> None:
+    """So many rows as `smooth_row` makes them, `step` apart in `out`; each begins one entry of `place` after the last.
+
+    Four rows that follow each other share all but six of the rows that they are made from: each voxel is read once.
+    """
+    in_fours, in_lanes = count - count % 4, n - n % LANES
+    radius = taps.size - 1
+    for i in range(0, in_fours, 4):
+        c = start + i + radius
+        p0, p1 = _place(place, c, stride, offset), _place(place, c + 1, stride, offset)
+        p2, p3 = _place(place, c + 2, stride, offset), _place(place, c + 3, stride, offset)
+        to = o + uintp(i) * step
+        for k in range(0, in_lanes, LANES):
+            x = uintp(k)
+            w = spread(taps[0])
+            a0, a1, a2, a3 = load(memory, p0 + x), load(memory, p1 + x), load(memory, p2 + x), load(memory, p3 + x)
+            b0, b1, b2, b3 = a0, a1, a2, a3
+            total0, total1, total2, total3 = a0 * w, a1 * w, a2 * w, a3 * w
+            for j in range(1, radius + 1):
+                w = spread(taps[j])
+                b0, b1, b2, b3 = load(memory, _place(place, c - j, stride, offset) + x), b0, b1, b2
+                a0, a1, a2, a3 = a1, a2, a3, load(memory, _place(place, c + 3 + j, stride, offset) + x)
+                total0, total1 = fma(a0 + b0, w, total0), fma(a1 + b1, w, total1)
+                total2, total3 = fma(a2 + b2, w, total2), fma(a3 + b3, w, total3)
+            store(out, to + x, total0)
+            store(out, to + step + x, total1)
+            store(out, to + uintp(2) * step + x, total2)
+            store(out, to + uintp(3) * step + x, total3)
+    for i in range(count):
+        done = in_lanes if i < in_fours else 0
+        if done < n:
+            x = uintp(done)
+            smooth_row(out, o + uintp(i) * step + x, memory, place, start + i, stride, offset + x, taps, n - done)
 
 
 @kernel(forceinline=True)
 def _place(place: Any, i: int, stride: Any, offset: Any) -> Any:
     return uintp(place[i]) * stride + offset
-
-
-@kernel(forceinline=True)
-def _four_places(place: Any, centre: int, step: int, stride: Any, offset: Any) -> Any:
-    """Where the four rows beside the centre begin, on one side of it."""
-    return (
-        _place(place, centre + step, stride, offset),
-        _place(place, centre + 2 * step, stride, offset),
-        _place(place, centre + 3 * step, stride, offset),
-        _place(place, centre + 4 * step, stride, offset),
-    )
-
-
-@kernel()
-def _scale(out: Any, o: Any, memory: Any, centre: Any, weight: Any, n: int) -> None:
-    for i in range(n):
-        x = uintp(i)
-        out[o + x] = memory[centre + x] * weight
-
-
-@kernel()
-def _begin_two_pairs(out: Any, o: Any, memory: Any, c: Any, before: Any, after: Any, taps: Any, n: int) -> None:
-    b1, b2 = before
-    a1, a2 = after
-    for i in range(n):
-        x = uintp(i)
-        out[o + x] = even(memory[b2 + x], memory[b1 + x], memory[c + x], memory[a1 + x], memory[a2 + x], taps)
-
-
-@kernel()
-def _begin_four_pairs(out: Any, o: Any, memory: Any, c: Any, before: Any, after: Any, taps: Any, n: int) -> None:
-    b1, b2, b3, b4 = before
-    a1, a2, a3, a4 = after
-    w0, w1, w2, w3, w4 = taps
-    for i in range(n):
-        x = uintp(i)
-        total = fma(memory[a1 + x] + memory[b1 + x], w1, memory[c + x] * w0)
-        total = fma(memory[a2 + x] + memory[b2 + x], w2, total)
-        total = fma(memory[a3 + x] + memory[b3 + x], w3, total)
-        out[o + x] = fma(memory[a4 + x] + memory[b4 + x], w4, total)
-
-
-@kernel()
-def _add_pair(out: Any, o: Any, memory: Any, b: Any, a: Any, weight: Any, n: int) -> None:
-    for i in range(n):
-        x = uintp(i)
-        out[o + x] = fma(memory[a + x] + memory[b + x], weight, out[o + x])
-
-
-@kernel()
-def _add_four_pairs(out: Any, o: Any, memory: Any, before: Any, after: Any, taps: Any, n: int) -> None:
-    b1, b2, b3, b4 = before
-    a1, a2, a3, a4 = after
-    w1, w2, w3, w4 = taps
-    for i in range(n):
-        x = uintp(i)
-        total = fma(memory[a1 + x] + memory[b1 + x], w1, out[o + x])
-        total = fma(memory[a2 + x] + memory[b2 + x], w2, total)
-        total = fma(memory[a3 + x] + memory[b3 + x], w3, total)
-        out[o + x] = fma(memory[a4 + x] + memory[b4 + x], w4, total)
 
 
 @kernel()

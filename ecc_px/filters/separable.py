@@ -9,12 +9,10 @@ import numpy.typing as npt
 from numba import uintp
 
 from ecc_px.compiling import kernel
-from ecc_px.filters.borders import grow, reach
+from ecc_px.filters.borders import Interval3, grow, reach
 from ecc_px.filters.gaussian import HalfKernel
 from ecc_px.filters.rows import pad_row, smooth_row
 from ecc_px.filters.scratch import scratch
-
-Interval3 = tuple[slice, slice, slice]
 
 
 def smooth(

@@ -9,11 +9,11 @@ import numpy.typing as npt
 from numba import uintp
 
 from ecc_px.compiling import kernel
-from ecc_px.filters.borders import Reach, grow, reach
+from ecc_px.filters.borders import Interval3, Reach, grow, reach
 from ecc_px.filters.derivatives import RADIUS, DerivativeScale
 from ecc_px.filters.eigenvalues import eigenvalues_2x2, eigenvalues_3x3
 from ecc_px.filters.rows import even, odd, pad_row
-from ecc_px.filters.separable import Interval3, pitch_of
+from ecc_px.filters.separable import pitch_of
 
 REACH = 2 * RADIUS
 """The gradient's radius and the average's."""

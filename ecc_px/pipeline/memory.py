@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ecc_px.errors import InvalidSetting
 from ecc_px.features.feature_set import FLAT_STRIP_ROWS, STRIP_ROWS
+from ecc_px.filters.lanes import LANES
 from ecc_px.pipeline.block_groups import Computation
 from ecc_px.volumes.blocks import Shape
 from ecc_px.volumes.hdf5_chunks import CACHE_BYTES
@@ -17,6 +18,9 @@ BASE_BYTES = 420 * 10**6
 `scripts/measure_memory.py --base`. The rest is for what the allocator keeps for each thread, and for what a run loads
 for tables and pictures.
 """
+
+TILE_BYTES = 4 * 10**6
+"""What a filter of the widest scale keeps of a tile on its way from the image to the features."""
 
 SHARE = 0.8
 """Of what is free, taken where nobody says how much."""
@@ -69,8 +73,10 @@ def _of_a_thread(computation: Computation, block: Shape, run_length: int) -> int
     columns = classifier.features.count(volume.channels, flat=flat)
     images = sum(plan.dtype.itemsize * len(plan.channel_names) for plan in computation.plans)
     raw = 2 * outer_run * volume.channels * volume.dtype.itemsize
-    filtered = outer * 4 * (volume.channels + 3)
-    smoothed = volume.channels * len({(f.scale, f.in_2d) for f in classifier.features.features}) * outer
+    # The filters' image reaches beyond the volume's border, and rows in memory are whole vectors.
+    extended = prod(c + 2 * h for c, h in zip(core[:2], halo[:2], strict=True)) * (core[2] + 2 * halo[2] + LANES)
+    filtered = 4 * (extended + 3 * outer) + TILE_BYTES
+    smoothed = volume.channels * len({(f.scale, f.in_2d) for f in classifier.features.features}) * extended
     strip = columns * prod(core) * min(FLAT_STRIP_ROWS if flat else STRIP_ROWS, core[1]) // core[1]
     featured = 4 * max(columns * prod(core), smoothed + strip)
     voted = prod(core) * (12 * len(classifier.classes) + 3 * images)

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecc_px.filters.borders import grow, mirror, reach
+from ecc_px.filters.borders import extend, grow, mirror, reach
 
 
 @given(st.integers(2, 30), st.integers(0, 29))
@@ -33,3 +33,17 @@ def test_reach_finds_every_neighbour_in_the_piece_that_was_read(data):
     inner = found.place[found.first : found.last]
     assert (np.diff(inner) == 1).all()
     assert len(inner) == source.stop - source.start
+
+
+@given(st.data())
+def test_a_piece_with_its_margins_is_that_of_the_volume_mirrored(data):
+    extent = data.draw(st.tuples(*[st.integers(1, 9)] * 3))
+    margins = data.draw(st.tuples(*[st.integers(0, 12)] * 3))
+    starts = [data.draw(st.integers(0, n - 1)) for n in extent]
+    output = tuple(slice(a, data.draw(st.integers(a + 1, n))) for a, n in zip(starts, extent, strict=True))
+    volume = np.random.default_rng(0).integers(0, 2**16, extent).astype(np.uint16)
+    source = tuple(grow(o, m, n) for o, m, n in zip(output, margins, extent, strict=True))
+    lines = [mirror(np.arange(o.start - m, o.stop + m), n) for o, m, n in zip(output, margins, extent, strict=True)]
+    out = np.empty([len(line) for line in lines], np.float32)
+    extend(volume[source], source, output, extent, margins, out)
+    np.testing.assert_array_equal(out, volume[np.ix_(*lines)])

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from ecc_px.errors import ClassifierMismatch, InvalidSetting
 from ecc_px.models.decisions import REST, WANTED, count_frequent_votes
+from ecc_px.models.gates import Gatekeeper, boxes_of
 from ecc_px.models.nodes import LinkedNodes, check_trees, link_nodes
 from ecc_px.models.votes import count_votes
 from ecc_px.models.walk import mean_fractions
@@ -136,8 +137,22 @@ class Forest:
         if _is_one_voxel_repeated(features):
             out[:] = self.frequent_votes(features[:, :1, :1, :1].copy(), label, at_least)
         else:
-            count_frequent_votes(features, self._against_the_rest(label), at_least, out)
+            one_class = self._against_the_rest(label)
+            gatekeeper = self._gatekeeper(label, at_least)
+            n_open = count_frequent_votes(features, one_class, gatekeeper.gate(features), at_least, out)
+            gatekeeper.learn(features, n_open, int(np.count_nonzero(out)))
         return out
+
+    def _gatekeeper(self, label: int, at_least: int) -> Gatekeeper:
+        asked = label, at_least
+        if asked not in self._gatekeepers:
+            boxes = boxes_of(self._against_the_rest(label), WANTED, self.n_features)
+            self._gatekeepers[asked] = Gatekeeper(boxes, at_least)
+        return self._gatekeepers[asked]
+
+    @cached_property
+    def _gatekeepers(self) -> dict[tuple[int, int], Gatekeeper]:
+        return {}
 
     def _against_the_rest(self, label: int) -> LinkedNodes:
         """The trees with two kinds of leaves: of a class, and of all others."""

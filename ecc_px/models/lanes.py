@@ -127,6 +127,16 @@ def bits_from(typing_context: Any, counts: Any, first: Any, least: Any) -> Any:
 
 
 @intrinsic
+def lowest_bit(typing_context: Any, word: Any) -> Any:
+    """Number of the first bit that is set in a word that is not 0."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), True))
+
+    return types.int64(types.uint64), generate
+
+
+@intrinsic
 def copy_run(typing_context: Any, out: Any, to: Any, values: Any, first: Any) -> Any:
     """``out[to : to + RUN] = values[first : first + RUN]``.
 

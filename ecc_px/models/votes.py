@@ -94,6 +94,7 @@ def _count_votes(
     """
     n_kinds = len(out)
     rows = rows_for(n_features)
+    values = rows.reshape(-1)
     low, high = np.empty(n_features, np.float32), np.empty(n_features, np.float32)
     corners = np.empty((BRICKS, 3), np.int64)
     pruning = pruning_scratch(len(nodes), len(roots))
@@ -116,7 +117,8 @@ def _count_votes(
         for b in range(n_bricks):
             some_features = (b * n_features // n_bricks, (b + 1) * n_features // n_bricks)
             fetch_box(memory, strides, shape, corner, side, some_features)
-            first, last = route(kept[:n_kept], links[:n_entries], everyone, rows[b].ravel(), queue, masks)
+            begin = b * n_features * VOXELS
+            first, last = route(kept[:n_kept], links[:n_entries], everyone, values, begin, VOXELS, queue, masks)
             for kind in range(n_kinds):
                 counts[kind] = settled[kind]
             add_leaves(queue, masks, first, last, counts)
@@ -180,7 +182,9 @@ def route(
     kept: Array,
     entries: Array,
     members: Array,
-    row: Array,
+    values: Array,
+    begin: int,
+    step: int,
     queue: Array,
     masks: Array,
 ) -> tuple[Any, Any]:
@@ -193,7 +197,9 @@ def route(
         Roots of the trees.
     members : (WORDS,) uint64
         The voxels.
-    row : (F * 256,) float32
+    values : 1-D float32
+    begin, step : int
+        Voxel i of the brick has the features ``values[begin + f * step + i]``.
     queue, masks : (Q,) int32, (Q * WORDS,) uint64
         Links, and which voxels follow each: up to N of inner nodes, which wait, then those of leaves, one for each
         leaf that a voxel has reached.
@@ -212,8 +218,10 @@ def route(
     head, tail, leaf_tail = np.uintp(0), np.uintp(n_entries), first_leaf
     while head < tail:
         node = kept[np.uintp(queue[head])]
-        first = np.uintp(node.feature) * np.uintp(VOXELS)
-        tail, leaf_tail = visit(row, first, node.threshold, node.left, node.right, queue, masks, head, tail, leaf_tail)
+        first = np.uintp(begin) + np.uintp(node.feature) * np.uintp(step)
+        tail, leaf_tail = visit(
+            values, first, node.threshold, node.left, node.right, queue, masks, head, tail, leaf_tail
+        )
         head += np.uintp(1)
     return first_leaf, leaf_tail
 

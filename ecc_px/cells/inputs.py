@@ -151,7 +151,7 @@ class Inputs:
         """Voxels that neither belong to an object nor to its blurred edge, nor are left out; C-contiguous."""
         sample = self.sample(region)
         if self.kind == "probabilities":
-            free = sample.stored <= highest_value_not_above(min(self.threshold, FREE_BELOW), sample.stored.dtype)
+            free = self._is_background(sample.stored)
         else:
             free = ~sample.above
         return np.ascontiguousarray(free if sample.excluded is None else free & ~sample.excluded)
@@ -162,15 +162,22 @@ class Inputs:
         z, y, x = (grow(side, max(m, least), n) for side, m, n in zip(region, margin, self.shape, strict=True))
         return z, y, x
 
+    def _is_background(self, stored: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        """Whether a stored probability is too low even for a cell's blurred edge."""
+        return stored <= highest_value_not_above(min(self.threshold, FREE_BELOW), stored.dtype)
+
     def probability(self, sample: Sample) -> npt.NDArray[np.float32]:
-        """From 0 to 1; 0 for what is left out, whatever is stored there."""
+        """From 0 to 1; 0 for background and for what is left out, whatever is stored there."""
         if self.kind != "probabilities":
             return sample.foreground.astype(np.float32)
         if sample.stored.dtype.kind == "f":
             probability = np.clip(sample.stored, np.float32(0), np.float32(1))
         else:
             probability = sample.stored.astype(np.float32) / np.float32(self.probability_units)
-        return probability if sample.excluded is None else np.where(sample.excluded, np.float32(0), probability)
+        probability[self._is_background(sample.stored)] = 0
+        if sample.excluded is not None:
+            probability[sample.excluded] = 0
+        return probability
 
     def intensities(self, region: Region) -> npt.NDArray[Any]:
         """Raw voxels, C-contiguous: kernels are compiled for that layout alone."""

@@ -3,9 +3,9 @@
 ========  ==============================================================================================
 method    response
 ========  ==============================================================================================
-auto      least concavity (`ecc_px.cells.concavity`) of a = √(probability × raw), smoothed with σ = 0.2 diameters,
-          along z as much more as a typical cell is longer there; a summit joins a stronger one within a diameter
-          if half of its own response is kept on the way
+auto      least concavity (`ecc_px.cells.concavity`) of a = √(probability × raw), 0 in the background (a probability
+          of at most 0.25), smoothed with σ = 0.2 diameters, along z as much more as a typical cell is longer there; a
+          summit joins a stronger one within a diameter if half of its own response is kept on the way
 distance  distance to the background, at most a diameter, smoothed with σ = 0.1 diameters; a summit joins a stronger
           one within a diameter if 0.85 of its own response is kept on the way
 maxima    the raw intensity itself; a summit joins any brighter one within half a diameter of the same object:

@@ -50,16 +50,15 @@ def least_votes(classifier: Classifier, dtype: str, cells: Mapping[str, Any]) ->
     """From how many votes on a voxel's exact probability has a say in the table of cells; None: always.
 
     Below, all that is asked is on which side of two limits it lies: is it an object's, and is it background? Where both
-    lie above the probability that these votes are stored as, 0 gives the same answer. Objects that are split by
-    brightness × probability are another matter: their surroundings count, however improbable.
+    lie above the probability that these votes are stored as, 0 gives the same answer.
     """
     settings = effective_settings(None, **cells)
-    if settings["split"] == "auto" or not classifier.forest.is_pure:
+    if not classifier.forest.is_pure:
         return None
     stored_as = np.dtype(dtype)
     highest = highest_grey_value_not_above if cells.get("like") == "ecc" else highest_value_not_above
     limits = [highest(settings["threshold"], stored_as)]
-    if settings["background"] == "shell":
+    if settings["background"] == "shell" or settings["split"] == "auto":
         limits.append(highest_value_not_above(min(settings["threshold"], FREE_BELOW), stored_as))
     n_trees = classifier.forest.n_trees
     of_votes = np.divide(np.arange(n_trees + 1), np.float32(n_trees), dtype=np.float32)

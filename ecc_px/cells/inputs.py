@@ -150,10 +150,7 @@ class Inputs:
     def free(self, region: Region) -> npt.NDArray[np.bool_]:
         """Voxels that neither belong to an object nor to its blurred edge, nor are left out; C-contiguous."""
         sample = self.sample(region)
-        if self.kind == "probabilities":
-            free = self._is_background(sample.stored)
-        else:
-            free = ~sample.above
+        free = self._is_background(sample.stored) if self.kind == "probabilities" else ~sample.above
         return np.ascontiguousarray(free if sample.excluded is None else free & ~sample.excluded)
 
     def with_margin(self, region: Region, margin: Shape) -> Region:

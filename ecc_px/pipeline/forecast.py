@@ -93,7 +93,8 @@ def _try(task: Task, blocks: BlockPlan, groups: Sequence[BlockGroup]) -> tuple[f
     """Seconds of one thread, and encoded bytes, for a voxel."""
     encoders = task.writers(blocks, overwrite=True)
     seconds, encoded, voxels = 0.0, 0, 0
-    for place in (PLACES[0], *PLACES):
+    # The first one is tried twice: at first it loads, or compiles, the kernels.
+    for attempt, place in enumerate((PLACES[0], *PLACES)):
         group = groups[int(place * len(groups))]
         block = group.run.blocks[int(place * len(group.run.blocks))]
         began = time.perf_counter()
@@ -101,9 +102,7 @@ def _try(task: Task, blocks: BlockPlan, groups: Sequence[BlockGroup]) -> tuple[f
         for made in task.computation.blocks(BlockGroup(group.number, group.frame, Run((block,), block.outer))):
             for encoder, image in zip(encoders, made.images or (), strict=False):
                 size += len(encoder.encode(block.core, np.asarray(image), frame=group.frame))
-        if voxels == 0 and seconds == 0.0:
-            # The first one loads, or compiles, the kernels: it does not count.
-            seconds = 1e-9
+        if attempt == 0:
             continue
         seconds += time.perf_counter() - began
         encoded += size

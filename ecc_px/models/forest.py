@@ -137,9 +137,15 @@ class Forest:
         if _is_one_voxel_repeated(features):
             out[:] = self.frequent_votes(features[:, :1, :1, :1].copy(), label, at_least)
         else:
-            one_class = self._against_the_rest(label)
-            gatekeeper = self._gatekeeper(label, at_least)
-            n_open = count_frequent_votes(features, one_class, gatekeeper.gate(features), at_least, out)
+            one_class, gatekeeper = self._against_the_rest(label), self._gatekeeper(label, at_least)
+            gate = gatekeeper.gate(features)
+            if gate is None:
+                of_kinds = np.empty((2, *out.shape), out.dtype)
+                count_votes(features, one_class, of_kinds)
+                np.copyto(out, of_kinds[WANTED], where=of_kinds[WANTED] >= at_least)
+                n_open = out.size
+            else:
+                n_open = count_frequent_votes(features, one_class, gate, at_least, out)
             gatekeeper.learn(features, n_open, int(np.count_nonzero(out)))
         return out
 

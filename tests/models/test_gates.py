@@ -14,6 +14,7 @@ from ecc_px import load_classifier, open_volume
 from ecc_px.models.decisions import REST, WANTED
 from ecc_px.models.gates import OPEN, Gatekeeper, boxes_of, build_gate
 from ecc_px.models.nodes import NODE, LinkedNodes
+from ecc_px.models.training import train_forest
 
 SEED_SET = Path(__file__).parents[1] / "data" / "synthetic" / "s1_3d_seedset"
 
@@ -47,7 +48,7 @@ def test_a_closed_voxel_never_has_enough_votes(seed, n_trees, depth, share, kind
     at_least = 1 + int(share * (n_trees - 1))
     for column, label in enumerate(forest.labels):
         boxes = boxes_of(forest._against_the_rest(label), WANTED, 4)
-        gate = build_gate(boxes, at_least, learnt_from)
+        gate, _ = build_gate(boxes, at_least, learnt_from)
         has_enough = forest.votes(features)[column].reshape(-1) >= at_least
         assert (of_gate(gate, features) >= has_enough).all()
 
@@ -94,3 +95,15 @@ def test_a_gate_that_learnt_from_air_is_built_anew_in_tissue(seed_set):
     keeper.learn(features, features[0].size, 0)
     after = of_gate(keeper.gate(features), features[:, ::5, ::5, ::5]).mean()
     assert after < 0.8 * before
+
+
+def test_no_gate_is_built_for_a_forest_of_noise_and_the_votes_are_right():
+    rng = np.random.default_rng(4)
+    samples = rng.random((600, 4), np.float32)
+    forest = train_forest(samples, rng.integers(1, 3, 600), trees=20).forest
+    features = rng.random((4, 6, 20, 20), np.float32)
+    boxes = boxes_of(forest._against_the_rest(1), WANTED, 4)
+    assert Gatekeeper(boxes, 11).gate(features) is None
+    votes = forest.votes(features)[0]
+    for _ in range(2):
+        np.testing.assert_array_equal(forest.frequent_votes(features, 1, 11), np.where(votes >= 11, votes, 0))

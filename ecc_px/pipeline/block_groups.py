@@ -20,6 +20,7 @@ from ecc_px.pipeline.tissue import Tissue
 from ecc_px.volumes import Volume, VolumeWriter
 from ecc_px.volumes.blocks import Block, Run, Shape, runs_of, shape_of
 from ecc_px.volumes.partial import write_errors_named
+from ecc_px.volumes.slabs import Slabs
 
 
 @dataclass(frozen=True)
@@ -89,13 +90,14 @@ class Computation:
     tissue: Tissue | None = None
     least_votes: int | None = None
 
-    def blocks(self, group: BlockGroup) -> Iterator[ComputedBlock]:
-        """The blocks of a group, one after the other."""
+    def blocks(self, group: BlockGroup, slabs: Slabs | None = None) -> Iterator[ComputedBlock]:
+        """The blocks of a group, one after the other; `slabs` of the volume spare reading what other groups read."""
         run, frame = group.run, group.frame
         masks = [self._inside(block, frame) for block in run.blocks]
         image = None
         if any(inside is None or inside.any() for inside in masks):
-            image = self.volume.read(run.outer, frame=frame)
+            source = self.volume if slabs is None else slabs
+            image = source.read(run.outer, frame=frame)
         for block, inside in zip(run.blocks, masks, strict=True):
             if image is None or (inside is not None and not inside.any()):
                 yield ComputedBlock(block, None)
@@ -158,13 +160,14 @@ class KeptComputation:
     computation: Computation
     encoders: tuple[VolumeWriter, ...]
     journal: Journal
+    slabs: Slabs
 
     def __call__(self, group: BlockGroup) -> GroupFacts:
         """Process a group; when this returns, it is on the disk."""
         pieces: list[list[bytes]] = [[] for _ in self.encoders]
         digests = GroupDigests(self.computation)
         computed = without_votes = dark = 0
-        for made in self.computation.blocks(group):
+        for made in self.computation.blocks(group, self.slabs):
             digests.update(made)
             dark += made.dark
             if made.images is None:

@@ -12,6 +12,7 @@ from ecc_px.filters.lanes import LANES
 from ecc_px.pipeline.block_groups import Computation
 from ecc_px.volumes.blocks import Shape
 from ecc_px.volumes.hdf5_chunks import CACHE_BYTES
+from ecc_px.volumes.slabs import slab_depth
 
 BASE_BYTES = 420 * 10**6
 """Python, the libraries and the compiled kernels: 237 MB for a prediction of 32³ voxels on 2 cores, measured by
@@ -55,7 +56,26 @@ def usual_memory(sharers: int = 1) -> int | None:
 
 def memory_needed(computation: Computation, block: Shape, run_length: int, jobs: int) -> int:
     """Peak resident bytes of a prediction with this cut and so many threads, rounded up."""
-    return BASE_BYTES + _cache(computation) + jobs * _of_a_thread(computation, block, run_length)
+    slabs = slab_bytes(computation, block, run_length, jobs)
+    return BASE_BYTES + _cache(computation) + slabs + jobs * _of_a_thread(computation, block, run_length)
+
+
+def slab_bytes(computation: Computation, block: Shape, run_length: int, jobs: int) -> int:
+    """Raw voxels that runs on top of each other share, as many as are at work at a time; see `Slabs`."""
+    volume = computation.volume
+    core, halo, run = _sides(computation, block, run_length)
+    depth = slab_depth(volume.layout)
+    planes = min((-(-(jobs * core[0] + 2 * halo[0]) // depth) + 1) * depth, volume.shape[0])
+    height, width = (min(n + 2 * h, whole) for n, h, whole in zip(run[1:], halo[1:], volume.shape[1:], strict=True))
+    return planes * height * width * volume.channels * volume.dtype.itemsize
+
+
+def _sides(computation: Computation, block: Shape, run_length: int) -> tuple[Shape, Shape, Shape]:
+    """Voxels of a block's core, its halo and a run's cores, along (z, y, x)."""
+    volume = computation.volume
+    z, y, x = (min(b, n) for b, n in zip(block, volume.shape, strict=True))
+    halo = computation.classifier.features.halo(flat=volume.shape[0] == 1)
+    return (z, y, x), halo, (z, y, min(max(run_length // block[2], 1) * block[2], volume.shape[2]))
 
 
 def _of_a_thread(computation: Computation, block: Shape, run_length: int) -> int:
@@ -65,9 +85,7 @@ def _of_a_thread(computation: Computation, block: Shape, run_length: int) -> int
     """
     volume, classifier = computation.volume, computation.classifier
     flat = volume.shape[0] == 1
-    halo = classifier.features.halo(flat=flat)
-    core = [min(b, n) for b, n in zip(block, volume.shape, strict=True)]
-    run = [core[0], core[1], min(max(run_length // block[2], 1) * block[2], volume.shape[2])]
+    core, halo, run = _sides(computation, block, run_length)
     outer = prod(min(c + 2 * h, n) for c, h, n in zip(core, halo, volume.shape, strict=True))
     outer_run = prod(min(c + 2 * h, n) for c, h, n in zip(run, halo, volume.shape, strict=True))
     columns = classifier.features.count(volume.channels, flat=flat)

@@ -21,6 +21,7 @@ from ecc_px.pipeline.block_plan import BlockPlan, plan_blocks
 from ecc_px.pipeline.exports import ROUNDING, Export, ExportPlan
 from ecc_px.pipeline.forecast import Forecast, forecast_of
 from ecc_px.pipeline.journal import GroupFacts
+from ecc_px.pipeline.memory import slab_bytes
 from ecc_px.pipeline.receipt import (
     bytes_of,
     describe_classifier,
@@ -36,6 +37,7 @@ from ecc_px.pipeline.tissue import Tissue, find_tissue
 from ecc_px.pipeline.work_folder import WorkFolder
 from ecc_px.volumes import Volume, VolumeWriter, open_volume
 from ecc_px.volumes.partial import PartialOutput, write_errors_named
+from ecc_px.volumes.slabs import Slabs
 from ecc_px.volumes.streaming import Progress, in_order, usable_processors
 
 
@@ -270,7 +272,8 @@ def _compute(
 ) -> None:
     """Bring the missing block groups into the journal."""
     found = done = task.voxels - sum(group.voxels for group in missing)
-    compute = KeptComputation(task.computation, tuple(task.writers(blocks, overwrite=True)), work.journal)
+    slabs = Slabs(task.volume, slab_bytes(task.computation, blocks.block, blocks.run_length, jobs))
+    compute = KeptComputation(task.computation, tuple(task.writers(blocks, overwrite=True)), work.journal, slabs)
     clock = work.clock("predicting", found, task.voxels)
     clock.tell(done, now=True)
     if progress is not None:

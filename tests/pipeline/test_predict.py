@@ -189,6 +189,7 @@ class ArrayLike:
 
     def __init__(self, shape, like):
         self.shape, self.channels, self.dtype, self.path = shape, like.channels, like.dtype, like.path
+        self.layout = like.layout
 
 
 @pytest.mark.parametrize(

@@ -179,7 +179,8 @@ def find_cells(
         origin = Origin.of(inputs, voxel_um, like_ecc=settings.is_like_ecc)
     if not len(objects):
         asked = f"threshold {inputs.threshold:g}, " if kind == "probabilities" else ""
-        warnings += (f"{image.path}: no cell was found ({asked}{summary.objects} objects).",)
+        in_all = f"{summary.objects:,} object{'s' * (summary.objects != 1)}"
+        warnings += (f"{image.path}: no cell was found ({asked}{in_all}).",)
     return Cells(TableRows(objects, measured, origin), summary, voxel_um, warnings)
 
 

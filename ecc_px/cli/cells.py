@@ -203,7 +203,7 @@ def summary_line(cells: Cells) -> str:
     ]
     found = f"{summary.cells:,} {'cell' if summary.cells == 1 else 'cells'}"
     if summary.diameter_um is not None and summary.cells:
-        found += f" of {summary.diameter_um:.1f} µm in {summary.objects:,} objects"
+        found += f" of {summary.diameter_um:.1f} µm in {summary.objects:,} object{'s' * (summary.objects != 1)}"
     return found + (f" (left out: {', '.join(left_out)})" if left_out else "")
 
 

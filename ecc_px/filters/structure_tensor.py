@@ -62,9 +62,11 @@ def structure_tensor_eigenvalues(
             for j in range(i, len(components))
         ]
     )
-    _eigenvalues_of_rows(
-        tensor.reshape(-1), out.reshape(-1, copy=False), out.shape[1] * out.shape[2], out.shape[3], in_2d
-    )
+    # The solver's vectors know one line of memory; a view with gaps can pass for one, and isn't.
+    made = out if out.flags.c_contiguous else np.empty(out.shape, np.float32)
+    _eigenvalues_of_rows(tensor.reshape(-1), made.reshape(-1), out.shape[1] * out.shape[2], out.shape[3], in_2d)
+    if made is not out:
+        out[:] = made
 
 
 @kernel()

@@ -158,14 +158,18 @@ class Gatekeeper:
         self._sample = sample
 
     def _build(self) -> None:
-        sample, gate, self._expected = self._sample, None, 0.0
+        # First of all: what building takes, in time and memory, isn't taken by every thread that learns meanwhile.
+        self._before += self._since
+        self._since = self._in_vain = 0
+        sample, gate, expected = self._sample, None, 0.0
         if len(self._boxes.tree) <= MOST_BOXES:
             gate, n_open = build_gate(self._boxes, self._at_least, sample)
             if n_open <= MOST_OPEN * sample.shape[1]:
-                self._expected = n_open / max(1, sample.shape[1])
+                expected = n_open / max(1, sample.shape[1])
             else:
                 gate = None
-        self._gate = gate
+        self._gate, self._expected = gate, expected
+        # What was left open since then was by the gate before.
         self._before += self._since
         self._since = self._in_vain = 0
 

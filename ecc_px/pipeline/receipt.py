@@ -66,6 +66,10 @@ def read_receipt(output: Path) -> dict[str, Any]:
     try:
         receipt = json.loads(path.read_bytes())
     except OSError as error:
+        if path != output and output.is_dir():
+            raise UnreadableReceipt(
+                f"{output}: it is a folder without a receipt; name one of the results in it."
+            ) from error
         raise UnreadableReceipt(
             f"{path}: there is no receipt here that can be read ({error.strerror}). Without it nobody knows how the "
             "output was made: make it again."

@@ -51,6 +51,16 @@ def test_the_table_is_that_of_the_library(brain, tmp_path):
     assert f"{cells.summary.too_small_or_faint} parts of objects too small or too faint" in done.stdout
 
 
+def test_one_cell_is_told_of_in_the_singular(brain):
+    with h5py.File(brain / "brain_probabilities.h5", "r+") as file:
+        file["exported_data"][..., 0] = 0
+        file["exported_data"][3:6, 3:6, 3:6, 0] = 1
+    with h5py.File(brain / "brain.h5", "r+") as file:
+        file["data"][3:6, 3:6, 3:6] = 200
+    done = find(brain, "--voxel-um", 7, 6.45, 6.5)
+    assert re.search(r"1 cell of \d+\.\d µm in 1 object$", done.stdout.strip()), done.output
+
+
 def test_the_receipt_holds_the_settings_that_nobody_gave(brain):
     assert find(brain, "--voxel-um", 7, 6.45, 6.5, "--min-volume", 3, "--exclude", brain / "brain.h5").exit_code == 0
     receipt = json.loads((brain / "out" / "brain_cells.csv.receipt.json").read_text())

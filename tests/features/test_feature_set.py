@@ -127,6 +127,15 @@ def test_blockwise_and_strip_by_strip_equal_whole_bit_for_bit(data):
         np.testing.assert_array_equal(np.concatenate([strip for _, strip in strips], axis=2).view(np.uint32), core)
 
 
+@pytest.mark.parametrize("rows", [1, 5])
+def test_a_view_with_gaps_is_filled_and_what_lies_between_is_left_alone(rows):
+    image = np.random.default_rng(5).random((1, 4, rows, 1), np.float32)
+    whole = ALL.compute(image)
+    memory = np.full((*whole.shape[:3], 4), -7, np.float32)
+    np.testing.assert_array_equal(ALL.compute(image, out=memory[..., :1]), whole)
+    assert (memory[..., 1:] == -7).all()
+
+
 def test_a_strip_holds_few_rows_and_the_next_one_takes_its_memory():
     image = np.random.default_rng(1).random((1, 6, 40, 50), np.float32)
     (block,) = blocks_of(image.shape[1:], image.shape[1:], ECC.halo())

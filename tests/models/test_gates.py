@@ -97,6 +97,24 @@ def test_a_gate_that_learnt_from_air_is_built_anew_in_tissue(seed_set):
     assert after < 0.8 * before
 
 
+def test_threads_that_learn_while_a_gate_is_built_build_none_of_their_own(seed_set, monkeypatch):
+    forest, features = seed_set
+    label, at_least = int(forest.labels[1]), forest.n_trees // 2 + 1
+    keeper = Gatekeeper(boxes_of(forest._against_the_rest(label), WANTED, forest.n_features), at_least)
+    builds = []
+
+    def build_while_others_learn(*arguments):
+        builds.append(arguments)
+        if 1 < len(builds) < 5:
+            keeper.learn(features[:, :4], features[0, :4].size, 0)
+        return build_gate(*arguments)
+
+    monkeypatch.setattr("ecc_px.models.gates.build_gate", build_while_others_learn)
+    keeper.gate(features)
+    keeper.learn(features, features[0].size, 0)
+    assert len(builds) == 2
+
+
 def test_no_gate_is_built_for_a_forest_of_noise_and_the_votes_are_right():
     rng = np.random.default_rng(4)
     samples = rng.random((600, 4), np.float32)

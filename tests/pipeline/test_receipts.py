@@ -105,6 +105,8 @@ def test_without_a_receipt_nothing_is_promised(tmp_path: Path) -> None:
     (tmp_path / "image.h5.receipt.json").write_text('{"outp')
     with pytest.raises(UnreadableReceipt, match="damaged"):
         verify(tmp_path / "image.h5")
+    with pytest.raises(UnreadableReceipt, match="folder without a receipt; name one of the results"):
+        verify(tmp_path)
 
 
 class Stop(BaseException):

@@ -34,7 +34,7 @@ def for_cells_only(classifier: Classifier, prediction: Mapping[str, Any], cells:
     """
     odd = [name for name, default in FIXED.items() if prediction.get(name, default) != default]
     if odd:
-        raise InvalidSetting(f"No probability image is kept: leave out {', '.join(odd)}, or keep it.")
+        raise InvalidSetting(f"No probability image is kept: leave out {', '.join(map(_as_asked, odd))}, or keep it.")
     class_ = cells.get("class_")
     channel = class_channel(classifier.classes, 1 if class_ is None else class_)
     return {
@@ -44,6 +44,12 @@ def for_cells_only(classifier: Classifier, prediction: Mapping[str, Any], cells:
         "classes": (classifier.classes[channel].label,),
         "least_votes": least_votes(classifier, prediction.get("dtype", "float32"), cells),
     }
+
+
+def _as_asked(name: str) -> str:
+    """A setting as both the command line and Python call it."""
+    option = {"file_format": "--format", "compression": "--compression"}.get(name)
+    return name if option is None else f"{option} ({name}=)"
 
 
 def least_votes(classifier: Classifier, dtype: str, cells: Mapping[str, Any]) -> int | None:

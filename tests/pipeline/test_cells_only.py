@@ -83,7 +83,7 @@ def test_votes_are_counted_where_more_than_background_is_possible(classifier):
 
 
 def test_settings_of_an_image_that_is_not_kept_are_refused(classifier, brain, tmp_path):
-    with open_volume(brain) as volume, pytest.raises(InvalidSetting, match="leave out file_format"):
+    with open_volume(brain) as volume, pytest.raises(InvalidSetting, match=r"leave out --format \(file_format=\), or"):
         run(
             classifier,
             volume,

@@ -122,7 +122,7 @@ def run(
         with write_errors_named(table_path), WorkFolder(table_path) as work:
             # What this run will write after the prediction may be there already, from an attempt that was stopped.
             identity = _wanted(classifier, volume, voxel_um, of_prediction, of_cells)
-            goes_on = work.goes_on_with(identity | {"the image is kept": keep_probabilities})
+            goes_on = work.goes_on_with(identity | {"the image is kept": keep_probabilities}, restart=wanted.restart)
             for output in (table_path, *also_written):
                 PartialOutput(output, overwrite=overwrite or goes_on).refuse_existing()
             image_dir = out_dir if keep_probabilities else work.scratch

@@ -156,11 +156,19 @@ class WorkFolder:
             _write_json(self.path / "manifest.json", self._manifest)
         return choices[name]
 
-    def goes_on_with(self, wanted: Mapping[str, Any]) -> bool:
-        """Write down what is to be made; whether an earlier attempt at the same came as far as `mark`."""
+    def goes_on_with(self, wanted: Mapping[str, Any], *, restart: bool) -> bool:
+        """Write down what is to be made; whether an earlier attempt at the same came as far as `mark`.
+
+        Raises
+        ------
+        UnfinishedWork
+            Something else was begun here, and what is in `scratch` would be lost without `restart`.
+        """
         try:
             self.settle(wanted, {})
         except UnfinishedWork:
+            if self._has_scratch() and not restart:
+                raise
             self._empty()
             self.settle(wanted, {})
         return self.is_marked()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 from ecc_px import load_classifier, open_volume
-from ecc_px.errors import InvalidSetting
+from ecc_px.errors import InvalidSetting, UnfinishedWork
 from ecc_px.pipeline.cells_only import least_votes
 from ecc_px.pipeline.run import run
 
@@ -111,18 +112,22 @@ def test_a_killed_run_goes_on_where_it_was(classifier, brain, tmp_path):
     process.wait()
     process.stdout.close()
 
-    def go_on(out):
+    def go_on(out, voxel_um=VOXEL_UM, restart=False):
         with open_volume(brain) as volume:
             return run(
                 classifier,
                 volume,
                 out,
-                voxel_um=VOXEL_UM,
+                voxel_um=voxel_um,
                 keep_probabilities=False,
-                prediction={"block": (8, 32, 32)},
+                prediction={"block": (8, 32, 32), "restart": restart},
                 cells={"split": "none"},
             )
 
+    with pytest.raises(UnfinishedWork, match=r"voxel_um was .* or pass --restart"):
+        go_on(tmp_path / "out", voxel_um=(4.0, 4.0, 4.0))
+    shutil.copytree(tmp_path / "out", tmp_path / "anew")
+    assert go_on(tmp_path / "anew", voxel_um=(4.0, 4.0, 4.0), restart=True).prediction.found == 0
     made = go_on(tmp_path / "out")
     assert made.prediction.found > 0
     assert made.cells.path.read_bytes() == go_on(tmp_path / "undisturbed").cells.path.read_bytes()

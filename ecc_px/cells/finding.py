@@ -1,9 +1,9 @@
 """From a probability image and the raw volume to a table of cells, block by block.
 
 The way: threshold → connected components of every block, split into the basins of touching cells → fragments joined
-across the seams → volume limits → intensities around the centres → table. Whatever crosses a block's border is a sum
-of integers or follows a local rule, and objects are ordered by their first voxel; so the table is the same, to the
-byte, for any block shape and number of threads.
+across the seams → volume limits → doubtful ones judged by how many cells are around → intensities around the
+centres → table. Whatever crosses a block's border is a sum of integers or follows a local rule, and objects are
+ordered by their first voxel; so the table is the same, to the byte, for any block shape and number of threads.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any, get_args
 
 from ecc_px.cells.block_shape import LARGEST_BLOCK, LARGEST_SPLIT_BLOCK, block_shape_for
 from ecc_px.cells.centring import Centring
+from ecc_px.cells.crowding import Crowding
 from ecc_px.cells.inputs import Inputs, Kind, channel_of_class, kind_of, label_of_class
 from ecc_px.cells.measuring import BackgroundMode, IntensityMode
 from ecc_px.cells.packing import PackedObjects
@@ -232,19 +233,23 @@ def _settings(every: dict[str, Any], image: Volume | None) -> Settings:
 
 def _find(passes: Passes, settings: Settings) -> tuple[PackedObjects, Summary, Centring | None]:
     """All objects that are cells, what became of the others, and how the middle of a cell is found."""
-    inputs, number, splitter, evidence, centring = passes.inputs, 0, None, None, None
+    inputs, number = passes.inputs, 0
+    splitter, evidence, crowding, centring = None, None, None, None
     connectivity = settings.selection.connectivity
     if settings.is_split:
         cell = passes.shapes(number, connectivity).typical_cell(settings.diameter_um)
         number += 1
         splitter = Splitter(settings.split, cell, passes.voxel_um, inputs.shape)
         evidence = Evidence(cell, passes.voxel_um, inputs.shape[0] == 1, inputs.probability_units)
+        # Of a single plane, nobody knows how many cells there are in a mm³.
+        crowding = None if inputs.shape[0] == 1 else Crowding(inputs.shape, passes.voxel_um)
         centring = None if settings.is_like_ecc else Centring.on(cell, passes.voxel_um)
-    found = Sorting(settings.selection, evidence)
+    found = Sorting(settings.selection, evidence, crowding)
     if inputs.kind == "labels":
         excluded = passes.labelled(number, found)
     else:
         excluded = passes.components(number, connectivity, splitter, found)
+    found.finish()
     n, small, large = len(found.cells), found.too_small_or_faint, found.too_large
     diameter = None if splitter is None else splitter.cell.diameter_um
     summary = Summary(found.components, n + small + large, small, large, n, excluded, diameter)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ecc_px.cells.crowding import MOST, Crowding
 from ecc_px.cells.diameter import TypicalCell
 from ecc_px.cells.objects import Objects
 from ecc_px.cells.packing import PackedObjects
@@ -50,11 +51,11 @@ class Selection:
 
 
 EVIDENCE, ROUNDNESS = 9.0, 3.5
-"""An object is a cell if `EVIDENCE` × its size × its odds is above its elongation to the power of `ROUNDNESS`.
+"""An object is certain if `EVIDENCE` × its size × its odds is above its elongation to the power of `ROUNDNESS`.
 
 Found with a logistic regression of true against false cells of synthetic brains, seeds below 1000, and rounded."""
 
-LEAST_SHARE = 0.3
+LEAST_SHARE = 0.2
 """Of the typical cell's volume: what a cell's probabilities must sum up to, where voxels are small."""
 
 LOST_EDGE = 0.5
@@ -83,15 +84,16 @@ class Evidence:
     flat: bool
     probability_units: int
 
-    def suffices(self, objects: Objects) -> npt.NDArray[np.bool_]:
-        """Of each object: whether there is enough to call it a cell."""
+    def of(self, objects: Objects) -> npt.NDArray[np.float64]:
+        """(n,) the evidence for each object: above 1, it is a cell wherever it lies; 0 for what is too small."""
         probability = objects.probability_sum / self.probability_units
         mean = np.minimum(probability / objects.voxels, 1.0)
         size = probability / self._voxels_of_cell
         weight = EVIDENCE * size * mean / (1.01 - mean)
-        suffices = size >= self._least_size
-        suffices[suffices] = weight[suffices] > self._elongation(objects.take(suffices)) ** ROUNDNESS
-        return suffices
+        large_enough = size >= self._least_size
+        evidence = np.zeros(len(objects))
+        evidence[large_enough] = weight[large_enough] / self._elongation(objects.take(large_enough)) ** ROUNDNESS
+        return evidence
 
     @property
     def _voxels_of_cell(self) -> float:
@@ -121,16 +123,22 @@ class Sorting:
     selection : Selection
     evidence : Evidence, optional
         Default: none is asked for.
+    crowding : Crowding, optional
+        Counts the certain cells, and makes doubtful objects cells where there are many. Default: they are none.
 
     Attributes
     ----------
     cells : PackedObjects
+        Until `finish`, doubtful objects are among them.
     components, too_small_or_faint, too_large : int
     """
 
-    def __init__(self, selection: Selection, evidence: Evidence | None = None) -> None:
+    def __init__(
+        self, selection: Selection, evidence: Evidence | None = None, crowding: Crowding | None = None
+    ) -> None:
         self._selection = selection
         self._evidence = evidence
+        self._crowding = crowding
         self.cells = PackedObjects()
         self.components = self.too_small_or_faint = self.too_large = 0
 
@@ -138,11 +146,22 @@ class Sorting:
         """Take in objects whose components are complete."""
         if not len(objects):
             return
-        small = self._selection.too_small(objects)
+        small, large = self._selection.too_small(objects), self._selection.too_large(objects)
         if self._evidence is not None:
-            small |= ~self._evidence.suffices(objects)
-        large = self._selection.too_large(objects)
+            evidence = self._evidence.of(objects)
+            if self._crowding is not None:
+                self._crowding.add(objects.take((evidence > 1) & ~small & ~large))
+            small |= evidence * (1 if self._crowding is None else MOST) <= 1
         self.components += len(np.unique(objects.component))
         self.too_small_or_faint += int(small.sum())
         self.too_large += int((large & ~small).sum())
         self.cells.add(objects.take(~(small | large)))
+
+    def finish(self) -> None:
+        """Leave out the doubtful objects that do not lie among many cells: all objects are there now."""
+        evidence, crowding = self._evidence, self._crowding
+        if evidence is None or crowding is None:
+            return
+        odds, before = crowding.odds(), len(self.cells)
+        self.cells.keep(lambda objects: evidence.of(objects) * crowding.of(objects, odds) > 1)
+        self.too_small_or_faint += before - len(self.cells)

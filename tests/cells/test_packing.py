@@ -54,6 +54,20 @@ def test_objects_can_be_added_after_some_were_taken(packed):
     assert_equal(together.take(np.arange(len(objects), len(objects) + 9)), further)
 
 
+def test_what_is_kept_comes_back_as_it_was_and_more_can_be_added(packed):
+    objects, together = packed
+    further = any_objects(9, 9)
+    for limit in (0, -(1 << 62)):  # about half, then all of them
+        together.keep(lambda some, limit=limit: some.raw_max >= limit)
+    together.add(further)
+    expected = Objects.concatenated([objects.take(objects.raw_max >= 0), further])
+    assert_equal(Objects.concatenated(list(together.pieces())), expected)
+    assert_equal(together.take(np.arange(len(expected))[::-1]), expected.take(np.arange(len(expected))[::-1]))
+    together.keep(lambda some: np.zeros(len(some), bool))
+    assert len(together) == 0
+    assert len(Objects.concatenated(list(together.pieces()))) == len(together.column("first")) == 0
+
+
 def test_no_objects_are_no_rows():
     nothing = PackedObjects()
     assert len(nothing) == len(nothing.take(nothing.raster_order())) == 0

@@ -36,7 +36,7 @@ PROMISING = 31
 MOST_OPEN, NEXT_TO_NOTHING = 0.4, 0.1
 """A gate that leaves a larger share of the sample open is no gain; nor one that has closed so little at first."""
 
-MOST_BOXES = 1 << 16
+MOST_BOXES = 1 << 14
 """Of a forest with more of them, no gate is built: that takes long, and such forests are too undecided to be closed."""
 
 SAMPLE = 4096

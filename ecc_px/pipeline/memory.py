@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import resource
 from math import prod
 from pathlib import Path
 
@@ -52,6 +54,16 @@ def usual_memory(sharers: int = 1) -> int | None:
     """Bytes that each of so many processes takes where nobody says how many; None where nobody knows what is free."""
     free = free_memory()
     return None if free is None else int(SHARE * free / sharers)
+
+
+def peak_memory() -> int:
+    """Most resident bytes that this program has had."""
+    with contextlib.suppress(OSError):
+        found = re.search(r"^VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text(encoding="ascii"), re.MULTILINE)
+        if found:
+            return int(found[1]) * 1024
+    # Of a process that was begun by a larger one, this tells of the larger one.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def memory_needed(computation: Computation, block: Shape, run_length: int, jobs: int) -> int:

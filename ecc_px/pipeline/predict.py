@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import resource
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -21,7 +20,7 @@ from ecc_px.pipeline.block_plan import BlockPlan, plan_blocks
 from ecc_px.pipeline.exports import ROUNDING, Export, ExportPlan
 from ecc_px.pipeline.forecast import Forecast, forecast_of
 from ecc_px.pipeline.journal import GroupFacts
-from ecc_px.pipeline.memory import slab_bytes
+from ecc_px.pipeline.memory import peak_memory, slab_bytes
 from ecc_px.pipeline.receipt import (
     bytes_of,
     describe_classifier,
@@ -255,11 +254,6 @@ def _tissue(task: Task, work: WorkFolder, jobs: int) -> Tissue:
         return find_tissue(task.volume, jobs, lambda done, total: clock.tell(done)).as_json()
 
     return Tissue.from_json(work.decided("tissue", look))
-
-
-def peak_memory() -> int:
-    """Most resident bytes that this process has had."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def _compute(

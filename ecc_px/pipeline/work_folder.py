@@ -325,7 +325,10 @@ def _holder_runs(folder: Path) -> bool:
 
 
 def _change(name: str, begun: Any, wanted: Any) -> str:
-    """One difference, with both values where a person can read them."""
+    """One difference, with both values where a person can read them; of settings, those that differ."""
+    if all(isinstance(value, dict) and all(isinstance(v, str) for v in value.values()) for value in (begun, wanted)):
+        differing = [key for key in begun | wanted if begun.get(key) != wanted.get(key)]
+        return "; ".join(_change(key, begun.get(key), wanted.get(key)) for key in differing)
     values = [_plain(value) for value in (begun, wanted)]
     if any(len(value) > 60 for value in values):
         return f"{name} changed"

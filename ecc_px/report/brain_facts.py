@@ -212,7 +212,8 @@ def _made(prediction: Mapping[str, Any], found: Mapping[str, Any]) -> list[tuple
         ("size of a cell", ", ".join(filter(None, limits)) or "any"),
         (
             "left out",
-            f"{summary['too_small_or_faint']:,} objects too small{' or too faint' if diameter else ''}, "
+            f"{summary['too_small_or_faint']:,} "
+            f"{'parts of objects too small or too faint' if diameter else 'objects too small'}, "
             f"{summary['too_large']:,} too large"
             + (f", {summary['excluded_voxels']:,} voxels excluded" if summary.get("excluded_voxels") else ""),
         ),

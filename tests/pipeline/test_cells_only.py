@@ -112,7 +112,7 @@ def test_a_killed_run_goes_on_where_it_was(classifier, brain, tmp_path):
     process.wait()
     process.stdout.close()
 
-    def go_on(out, voxel_um=VOXEL_UM, restart=False):
+    def go_on(out, voxel_um=VOXEL_UM, restart=False, split="none"):
         with open_volume(brain) as volume:
             return run(
                 classifier,
@@ -121,11 +121,13 @@ def test_a_killed_run_goes_on_where_it_was(classifier, brain, tmp_path):
                 voxel_um=voxel_um,
                 keep_probabilities=False,
                 prediction={"block": (8, 32, 32), "restart": restart},
-                cells={"split": "none"},
+                cells={"split": split},
             )
 
     with pytest.raises(UnfinishedWork, match=r"voxel_um was .* or pass --restart"):
         go_on(tmp_path / "out", voxel_um=(4.0, 4.0, 4.0))
+    with pytest.raises(UnfinishedWork, match=r"split was none, now maxima"):
+        go_on(tmp_path / "out", split="maxima")
     shutil.copytree(tmp_path / "out", tmp_path / "anew")
     assert go_on(tmp_path / "anew", voxel_um=(4.0, 4.0, 4.0), restart=True).prediction.found == 0
     made = go_on(tmp_path / "out")

@@ -23,7 +23,7 @@ from ecc_px.models.gates import CLOSED
 from ecc_px.models.lanes import WORD, WORDS, bits_from, lowest_bit
 from ecc_px.models.nodes import LinkedNodes
 from ecc_px.models.pruning import collapse, prune, pruning_scratch
-from ecc_px.models.votes import add_leaves, queue_for, route, settle
+from ecc_px.models.votes import add_leaves, flat_memory, queue_for, route, settle
 
 Array = npt.NDArray[Any]
 
@@ -66,29 +66,19 @@ def count_frequent_votes(
     out[:] = 0
     if out.size == 0:
         return 0
-    memory, step = _memory_of(features)
-    n_open = _count_frequent(
-        memory, step, len(features), gate.nodes, gate.roots, forest.nodes, forest.roots, at_least, out.reshape(-1)
-    )
+    if not features[0].flags.c_contiguous:
+        features = np.array(features, order="C")
+    memory, (step, _, _) = flat_memory(features)
+    n_open = _count_frequent(memory, step, len(features), gate, forest, at_least, out.reshape(-1))
     # A voxel that was closed has the votes of the trees walked until then: less than all, so less than enough.
     out[out < at_least] = 0
     return int(n_open)
 
 
-def _memory_of(features: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], int]:
-    """The memory under a view as one 1-D array, and the values from one feature to the next."""
-    size = features.itemsize
-    step, rest = divmod(features.strides[0], size)
-    if not (features.flags.writeable and features[0].flags.c_contiguous and step >= 0 and rest == 0):
-        features = np.array(features, order="C")
-        step = features[0].size
-    last = (len(features) - 1) * step + features[0].size
-    return np.lib.stride_tricks.as_strided(features, (last,), (size,)), step
-
-
 class _Scratch(NamedTuple):
-    """Memory of `_walk`."""
+    """Memory of `_walk`; `rows`, (bricks, F, 256), is room for features."""
 
+    rows: Array
     low: Array
     high: Array
     lows: Array
@@ -103,9 +93,11 @@ class _Scratch(NamedTuple):
 
 
 @kernel()
-def _scratch_for(n_nodes: int, n_trees: int, n_features: int, out: Array) -> Any:
+def _scratch_for(forest: LinkedNodes, n_features: int, out: Array) -> Any:
+    n_nodes, n_trees = len(forest.nodes), len(forest.roots)
     queue, masks = queue_for(n_nodes, n_trees)
     return _Scratch(
+        rows_for(n_features),
         np.empty(n_features, np.float32),
         np.empty(n_features, np.float32),
         np.empty(VOXELS, np.float32),
@@ -122,37 +114,29 @@ def _scratch_for(n_nodes: int, n_trees: int, n_features: int, out: Array) -> Any
 
 @kernel()
 def _count_frequent(
-    memory: Array,
-    step: int,
-    n_features: int,
-    gate: Array,
-    gate_root: Array,
-    nodes: Array,
-    roots: Array,
-    at_least: int,
-    out: Array,
+    memory: Array, step: int, n_features: int, gate: LinkedNodes, forest: LinkedNodes, at_least: int, out: Array
 ) -> int:
     """Ask the gate about 256 voxels at a time, and walk those left open as soon as there are many."""
     n_voxels = len(out)
-    queue, masks = queue_for(len(gate), 1)
+    n_questions = len(gate.nodes)
+    queue, masks = queue_for(n_questions, 1)
     everyone = np.full(WORDS, ~np.uint64(0))
     last_voxels = np.empty(n_features * VOXELS, np.float32)
-    rows = rows_for(n_features)
     place, leaf = np.empty(WAITING, np.int64), np.empty(WAITING, np.int32)
-    scratch = _scratch_for(len(nodes), len(roots), n_features, out)
+    scratch = _scratch_for(forest, n_features, out)
     n_open = n_waiting = 0
     for begin in range(0, n_voxels, VOXELS):
         n = min(VOXELS, n_voxels - begin)
         if n_waiting + n > WAITING:
             n_open += n_waiting
-            _walk_all(memory, step, place[:n_waiting], leaf, len(gate), rows, nodes, roots, at_least, scratch, out)
+            _walk_all(memory, step, place[:n_waiting], leaf, n_questions, forest, at_least, scratch, out)
             n_waiting = 0
         if n == VOXELS:
-            first, last = route(gate, gate_root, everyone, memory, begin, step, queue, masks)
+            first, last = route(gate.nodes, gate.roots, everyone, memory, begin, step, queue, masks)
         else:
             for f in range(n_features):
                 last_voxels[f * VOXELS : f * VOXELS + n] = memory[f * step + begin : f * step + begin + n]
-            first, last = route(gate, gate_root, everyone, last_voxels, 0, VOXELS, queue, masks)
+            first, last = route(gate.nodes, gate.roots, everyone, last_voxels, 0, VOXELS, queue, masks)
         for i in range(first, last):
             if queue[i] != ~CLOSED:
                 for w in range(WORDS):
@@ -164,7 +148,7 @@ def _count_frequent(
                             place[n_waiting], leaf[n_waiting] = begin + bit, ~queue[i]
                             n_waiting += 1
     n_open += n_waiting
-    _walk_all(memory, step, place[:n_waiting], leaf, len(gate), rows, nodes, roots, at_least, scratch, out)
+    _walk_all(memory, step, place[:n_waiting], leaf, n_questions, forest, at_least, scratch, out)
     return n_open
 
 
@@ -175,9 +159,7 @@ def _walk_all(
     place: Array,
     leaf: Array,
     n_questions: int,
-    rows: Array,
-    nodes: Array,
-    roots: Array,
+    forest: LinkedNodes,
     at_least: int,
     scratch: Any,
     out: Array,
@@ -192,32 +174,20 @@ def _walk_all(
         ordered[first[leaf[i]]] = place[i]
         first[leaf[i]] += 1
     for begin in range(0, len(place), BOX):
-        _walk(memory, step, ordered[begin : begin + BOX], rows, nodes, roots, at_least, scratch, out)
+        _walk(memory, step, ordered[begin : begin + BOX], forest, at_least, scratch, out)
 
 
 @kernel()
-def _walk(
-    memory: Array,
-    step: int,
-    place: Array,
-    rows: Array,
-    nodes: Array,
-    roots: Array,
-    at_least: int,
-    scratch: Any,
-    out: Array,
-) -> None:
+def _walk(memory: Array, step: int, place: Array, forest: LinkedNodes, at_least: int, scratch: Any, out: Array) -> None:
     """Prune the forest to a box of voxels, and walk the trees of each brick of them while there are open ones.
 
     Parameters
     ----------
     place : (n,) int64
         Where the voxels are in each feature, and in `out`.
-    rows : (bricks, F, 256) float32
-        Room for their features.
     """
-    low, high, lows, highs, pruning, leads_to, queue, masks, is_open, settled, counts = scratch
-    n, n_trees, n_features = len(place), len(roots), rows.shape[1]
+    rows, low, high, lows, highs, pruning, leads_to, queue, masks, is_open, settled, counts = scratch
+    n, n_trees, n_features = len(place), len(forest.roots), rows.shape[1]
     n_bricks = (n + VOXELS - 1) // VOXELS
     has_nan = False
     for f in range(n_features):
@@ -230,7 +200,7 @@ def _walk(
                 row[i] = feature[np.uintp(place[min(b * VOXELS + i, n - 1)])]
             has_nan |= widen_bounds(row, lows, highs)
         low[f], high[f] = bounds(lows, highs)
-    n_kept = prune(nodes, roots, low, high, pruning)
+    n_kept = prune(forest.nodes, forest.roots, low, high, pruning)
     links, kept = pruning[2], pruning[3]
     collapse(kept[:n_kept], links[:n_trees], leads_to)
     settled[:] = 0

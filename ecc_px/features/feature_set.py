@@ -183,13 +183,14 @@ class FeatureSet:
             out = np.empty((columns, *shape_of(output)), np.float32)
         for channel, channel_image in enumerate(image):
             extended = self._extended(channel_image, source, output, extent)
+            as_float = channel_image.astype(np.float32) if self._has_structure_tensor else None
             places = self._places(channel, len(image), flat)
             for step in self._steps:
                 if step.has_derivatives:
                     along_x = step.smooth_along_x(extended, shape_of(output), flat, "smoothed along x")
                     step.filter(along_x, places, flat, out)
-                if step.has_structure_tensor:
-                    step.filter_structure(channel_image, source, output, extent, places, out)
+                if as_float is not None and step.has_structure_tensor:
+                    step.filter_structure(as_float, source, output, extent, places, out)
         return out
 
     def strips(
@@ -215,7 +216,7 @@ class FeatureSet:
         """
         depth, height, width = shape_of(block.core)
         flat = shape[0] == 1
-        if is_constant(image) or any(step.has_structure_tensor for step in self._steps):
+        if is_constant(image) or self._has_structure_tensor:
             yield slice(0, height), self.compute(image, block, shape)
             return
         sources = []
@@ -241,6 +242,10 @@ class FeatureSet:
         extended = scratch("image", depth + 2 * z, height + 2 * y, width + 2 * x)
         extend(image, source, output, extent, (z, y, x), extended)
         return extended
+
+    @property
+    def _has_structure_tensor(self) -> bool:
+        return any(step.has_structure_tensor for step in self._steps)
 
     @cached_property
     def _steps(self) -> tuple[_ScaleStep, ...]:
@@ -337,7 +342,7 @@ class _ScaleStep:
 
     def filter_structure(
         self,
-        image: npt.NDArray[Any],
+        image: npt.NDArray[np.float32],
         source: Region,
         output: Region,
         extent: Shape,
@@ -350,7 +355,7 @@ class _ScaleStep:
         z, y, x = (grow(o, r, n) for o, r, n in zip(output, reaches, extent, strict=True))
         around = (z, y, x)
         smoothed = scratch("smoothed", *shape_of(around))
-        smooth(image.astype(np.float32), source, around, extent, self.taps, in_2d=in_2d, out=smoothed)
+        smooth(image, source, around, extent, self.taps, in_2d=in_2d, out=smoothed)
         gradient, average = structure_tensor_scales(self.scale, self.flavour)
         first = next(places[feature] for feature in self.features if feature.filter == STRUCTURE_TENSOR)
         target = out[first : first + (2 if in_2d else 3)]

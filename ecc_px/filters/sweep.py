@@ -84,7 +84,7 @@ def filter_scale(
     out : (channel, z, y, x) float32
         Contiguous along x.
     """
-    tile = _Tile(0, 0, min(out.shape[2], FLAT_ROWS if in_2d else ROWS), min(out.shape[3], WIDTH))
+    tile = _Tile(min(out.shape[2], FLAT_ROWS if in_2d else ROWS), min(out.shape[3], WIDTH))
     work = scratch("a tile on its way", _floats_of(tile, len(presmoothing) - 1, in_2d))
     _sweep(
         _line(image),
@@ -112,8 +112,6 @@ def _distances(array: npt.NDArray[np.float32]) -> tuple[int, ...]:
 
 
 class _Tile(NamedTuple):
-    top: int
-    left: int
     height: int
     width: int
 
@@ -164,7 +162,7 @@ def _sweep(
     channel, plane, row = uintp(out_distances[0]), uintp(out_distances[1]), uintp(out_distances[2])
     for left in range(0, nx, WIDTH):
         for top in range(0, ny, tall):
-            tile = _Tile(top, left, min(tall, ny - top), min(WIDTH, nx - left))
+            tile = _Tile(min(tall, ny - top), min(WIDTH, nx - left))
             first = uintp(top * distances[1] + left)
             to = uintp(top * out_distances[2] + left)
             if in_2d:
